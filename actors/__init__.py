@@ -1,0 +1,1 @@
+"""The map of the machine (written out when the actors stand)."""

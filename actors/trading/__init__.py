@@ -1,0 +1,1 @@
+"""Pure trading: instruments, books, quotes, orders, exposure, pricing. Nothing here awaits."""

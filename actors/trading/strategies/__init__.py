@@ -1,0 +1,1 @@
+"""One file a strategy; each a pure function of what is known to what is wanted."""

@@ -1,0 +1,1 @@
+"""Deribit API v2."""

@@ -1,0 +1,1 @@
+"""Derive API v3."""

@@ -1,0 +1,346 @@
+"""What a venue's folder must provide: one `Dialect`, pure, that turns our intentions into calls and its frames into news.
+
+Owns the venue-neutral vocabulary of the wire. Never awaits: a conversation of several steps (login, loading instruments,
+reconciling) is a *script*, a generator that yields `Call`s and is sent their raw results, or has `VenueRefused` thrown
+into it; the link drives it. Adding a venue means adding a folder with a class that satisfies `Dialect`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+import attrs
+import msgspec
+
+from actors.trading.instruments import Instrument, Side
+
+T = TypeVar("T")
+
+
+class Pool(str, Enum):
+    """The rate pool a call draws from; which calls share one is the venue's business, its size is read at login."""
+
+    MATCHING = "matching"
+    OTHER = "other"
+    BULK_CANCEL = "bulk_cancel"
+    MASS_QUOTE = "mass_quote"
+    FREE = "free"
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request: `params` is the JSON text of its parameters, written once."""
+
+    method: str
+    params: bytes = b"{}"
+    pool: Pool = Pool.OTHER
+    kind: str = ""
+    """What it does, for budgets, logs and figures: place, replace, amend, cancel, ..."""
+    instrument: str = ""
+
+
+Script = Generator[Call, msgspec.Raw, T]
+"""A conversation: yields calls, receives the raw JSON of each result, returns what it was held for."""
+
+
+class OrderStatus(str, Enum):
+    """What the venue says of an order."""
+
+    OPEN = "open"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+
+    @property
+    def is_final(self) -> bool:
+        return self is not OrderStatus.OPEN
+
+
+class VenueOrder(msgspec.Struct, frozen=True):
+    """One order as the venue describes it, in an answer, a notification or a query."""
+
+    client_id: str
+    """Our identity of the order: the nonce on Derive, the label on Deribit; whatever it says for others' orders."""
+    venue_id: str
+    label: str
+    instrument: str
+    side: Side
+    price: int
+    amount: int
+    filled: int
+    status: OrderStatus
+    ts_ms: int
+    """Venue's clock at the last change."""
+    reason: str = ""
+    replaces: str = ""
+    """Venue id of the order this one replaced."""
+    average_price: float = 0.0
+    expires_s: int = 0
+    mmp: bool = False
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One execution on the account, ours or the operator's."""
+
+    trade_id: str
+    venue_id: str
+    label: str
+    instrument: str
+    side: Side
+    """The account's own side."""
+    price: int
+    amount: int
+    fee: str
+    """Exact decimal text, in `fee_currency`."""
+    fee_currency: str
+    is_maker: bool
+    ts_ms: int
+    index: float = 0.0
+    mark: float = 0.0
+
+
+class BookUpdate(msgspec.Struct, frozen=True, gc=False):
+    """A whole book, best first; levels are (ticks, steps). An empty side is an empty tuple."""
+
+    instrument: str
+    ts_ms: int
+    bids: Sequence[tuple[int, int]]
+    asks: Sequence[tuple[int, int]]
+
+
+class BookGap(msgspec.Struct, frozen=True):
+    """The book can no longer be trusted; `channels` must be left and joined again."""
+
+    instrument: str
+    channels: tuple[str, ...]
+
+
+class TickerUpdate(msgspec.Struct, frozen=True, gc=False):
+    """Venue's view of one instrument. Floats in quote currency (or coin); vols are annual fractions; None is absent."""
+
+    instrument: str
+    ts_ms: int
+    best_bid: int = 0
+    best_ask: int = 0
+    mark: float | None = None
+    mark_vol: float | None = None
+    forward: float | None = None
+    index: float | None = None
+    discount: float = 1.0
+    band_low: int = 0
+    """Lowest price a sell may trade at, ticks; 0 unknown."""
+    band_high: int = 0
+    delta: float | None = None
+    gamma: float | None = None
+    vega: float | None = None
+    theta: float | None = None
+    is_open: bool = True
+
+
+class IndexUpdate(msgspec.Struct, frozen=True, gc=False):
+    index_name: str
+    ts_ms: int
+    price: float
+
+
+class Listed(msgspec.Struct, frozen=True):
+    instrument: Instrument
+
+
+class InstrumentState(msgspec.Struct, frozen=True):
+    """`tradable` False while locked, settling, halted or gone; `gone` when it will not come back."""
+
+    instrument: str
+    tradable: bool
+    gone: bool = False
+    state: str = ""
+
+
+class PlatformState(msgspec.Struct, frozen=True):
+    """Maintenance or a lock of the whole venue (or of one index)."""
+
+    tradable: bool
+    reason: str = ""
+
+
+class MmpTripped(msgspec.Struct, frozen=True):
+    until_ms: int
+    """0: frozen until reset by hand."""
+    scope: str = ""
+
+
+class SettledPrice(msgspec.Struct, frozen=True):
+    """Option settlement or delivery of a position: the account's position in it is gone."""
+
+    instrument: str
+    amount: int
+    """Signed steps that left the account."""
+
+
+News = (
+    BookUpdate
+    | BookGap
+    | TickerUpdate
+    | IndexUpdate
+    | Listed
+    | InstrumentState
+    | PlatformState
+    | MmpTripped
+    | SettledPrice
+    | VenueOrder
+    | Fill
+)
+
+
+class OrderRequest(msgspec.Struct, frozen=True):
+    """One order to be placed, or the new half of a replacement; everything the signature and the frame need."""
+
+    instrument: str
+    side: Side
+    price: int
+    amount: int
+    client_id: str
+    """Derive: the nonce, 19 digits. Deribit: the label, unique per order."""
+    label: str
+    """Derive: the cell run's label. Deribit: equal to `client_id`."""
+    expires_s: int
+    """Derive: signature expiry, UTC seconds. 0 where the venue has none."""
+    reject_ms: int
+    """Venue's clock, ms: not executed if it gets to the engine later."""
+    mmp: bool = False
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What an answer to an order call proves.
+
+    `orders` and `fills` are news as if notified. `refused` is the refusal of the new order or the edit, `cancel_refused`
+    that of a cancel (no proof of life or death). `old_gone` is True when the replaced order is certainly no longer
+    resting although no new one was made.
+    """
+
+    orders: tuple[VenueOrder, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    refused: tuple[int, str] | None = None
+    old_gone: bool = False
+    unknown: bool = False
+    """The venue itself says that it does not know (Derive 9000, 9001; Deribit 13888)."""
+    count: int | None = None
+    """Of a bulk cancel: how many; None where the venue does not say."""
+
+
+@attrs.frozen
+class RateLimit:
+    """A bucket: `per_second` refill, `burst` capacity, in requests."""
+
+    per_second: float
+    burst: float
+
+
+@attrs.frozen
+class AccountFacts:
+    """What login and the account queries told us."""
+
+    account: str
+    """Fingerprint-safe name of the account: subaccount id or user id."""
+    limits: dict[Pool, RateLimit]
+    per_instrument: RateLimit | None
+    cancel_on_disconnect: bool
+    mmp_allowed: bool = True
+    mass_quote_allowed: bool = False
+    key_expires_s: int = 0
+    """0: the key does not expire (or the venue does not say)."""
+    restore_cancel_on_disconnect: bool | None = None
+    """The wallet's setting before we touched it; None where it is not persistent."""
+
+
+class Dialect(Protocol):
+    """A venue's language. One object per process and role; it keeps only what decoding needs (instruments, books)."""
+
+    name: str
+    native_amend: bool
+    """True: an order keeps its id when its price changes (Deribit). False: a replacement is a new order (Derive)."""
+    labels_are_identity: bool
+    """True: `client_id` is the label (Deribit). False: it is the nonce and one label covers the run (Derive)."""
+    max_channels_per_call: int
+
+    # -- connections
+
+    def open_public(self) -> Script[None]:
+        """What a public socket says first. On Derive nothing: a login would widen cancel-on-disconnect."""
+
+    def open_private(self) -> Script[AccountFacts]:
+        """Log in, read the account, switch on cancel-on-disconnect and verify it. Raises VenueRefused."""
+
+    def close_private(self, facts: AccountFacts) -> Script[None]:
+        """After the proof: restore what the account had before us."""
+
+    def keep_alive(self) -> Call | None:
+        """A cheap request that proves life both ways, or None where protocol pings suffice."""
+
+    # -- market data
+
+    def load_instruments(self, underlying: str) -> Script[list[Instrument]]:
+        """All live options of an underlying, and the hedge; also teaches this object their ticks and steps."""
+
+    def instrument_channels(self, instrument: Instrument) -> list[str]: ...
+
+    def shared_channels(self, underlying: str) -> list[str]: ...
+
+    def private_channels(self, underlying: str) -> list[str]: ...
+
+    def subscribe(self, channels: Sequence[str], *, private: bool) -> Script[list[str]]:
+        """Batched under the venue's limits; returns the channels that were *not* accepted."""
+
+    def unsubscribe(self, channels: Sequence[str], *, private: bool) -> Script[None]: ...
+
+    def decode_notice(self, method: str, channel: str, data: msgspec.Raw) -> Iterable[News]:
+        """One notification to typed news; unknown channels and fields are ignored, malformed data raises ValueError."""
+
+    # -- orders
+
+    def next_client_id(self, now_ns: int, run_label: str) -> str:
+        """A fresh identity: nonce or unique label."""
+
+    def place(self, order: OrderRequest) -> Call: ...
+
+    def replace(self, order: OrderRequest, old: VenueOrder | Any, old_filled: int) -> Call:
+        """The call that turns `old` into `order` such that at most one of both can fill."""
+
+    def cancel(self, old: VenueOrder | Any) -> Call: ...
+
+    def burn(self, client_id: str, instrument: str) -> Call | None:
+        """The call that makes an order in flight impossible (Derive: cancel_by_nonce); None where there is none."""
+
+    def cancel_ours(self, run_label: str, underlying: str) -> list[Call]:
+        """The cheapest calls that pull everything of a run; an empty list where only single cancels are scoped."""
+
+    def cancel_account(self) -> list[Call]:
+        """Everything on the account, the operator's manual orders included."""
+
+    def read_outcome(self, call: Call, result: msgspec.Raw | None, error: tuple[int, str, str] | None) -> Outcome:
+        """An answer to an order call, as proof. Exactly one of `result` and `error` is given."""
+
+    # -- truth
+
+    def open_orders(self, underlying: str) -> Script[list[VenueOrder]]:
+        """Every resting order of the account in this underlying; paging done."""
+
+    def order_state(self, client_id: str, venue_id: str, instrument: str, since_ms: int) -> Script[VenueOrder | None]:
+        """One order by whatever identity is known, from open orders and history; None: the venue has no trace of it."""
+
+    def positions(self, underlying: str) -> Script[dict[str, int]]:
+        """Signed steps by instrument, zero ones left out."""
+
+    def fills_since(self, since_ms: int, underlying: str) -> Script[list[Fill]]:
+        """Every execution of the account since a venue time, oldest first; paging done."""
+
+    def server_time(self) -> Script[int]:
+        """Venue's clock, ms."""
+
+    def explain(self, code: int) -> str:
+        """An error code in words."""
+
+    def is_fatal(self, code: int) -> bool:
+        """True when retrying cannot help: wrong key, no rights, region, liquidation."""
