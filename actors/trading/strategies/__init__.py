@@ -1,1 +1,188 @@
-"""One file a strategy; each a pure function of what is known to what is wanted."""
+"""What a strategy is, what it sees and what it answers; and how one is found by its file's name.
+
+A strategy is a file beside this one, with a class `Parameters` (attrs, built from `parameter`) and a function
+`build(parameters, settings, limits) -> Strategy`. It decides with its eyes on one instrument, purely: the same view and
+inventory always give the same wish. It never rounds, never sizes and never knows what rests: `quoting.py` does that
+once for all of them. Invariant: whatever a strategy wants, the shared rules of `quoting.py` are applied after it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import math
+import pkgutil
+from collections.abc import Mapping
+from functools import cached_property
+from types import ModuleType
+from typing import Any, Protocol
+
+import attrs
+
+from actors.console.settings import LimitSettings, QuotingSettings
+from actors.trading.books import Market, fair_mark
+from actors.trading.errors import ConfigError
+from actors.trading.pricing import SECONDS_PER_YEAR
+
+Terms = tuple[tuple[str, float], ...]
+
+
+class FairValue(Protocol):
+    """What a surface says of one option. Prices in the instrument's premium, vols annual fractions."""
+
+    @property
+    def price(self) -> float: ...
+    @property
+    def vol(self) -> float: ...
+    @property
+    def age_s(self) -> float: ...
+    @property
+    def uncertainty(self) -> float:
+        """One standard deviation of `price`, in premium."""
+
+
+@attrs.frozen
+class IndexMoves:
+    """How the index has moved lately; the actor keeps the window, a strategy only reads it."""
+
+    price: float | None = None
+    worst_move: float = 0.0
+    """Largest absolute relative move inside the protection's window, a fraction."""
+    vol_annual: float | None = None
+    """Realised over the last minutes, an annual fraction; None while too little has been seen."""
+
+
+@attrs.frozen
+class View:
+    """Everything a strategy may know of one instrument's market at one moment."""
+
+    market: Market
+    now_s: float
+    """UTC seconds."""
+    fair: FairValue | None = None
+    index_moves: IndexMoves = IndexMoves()
+
+    @property
+    def t_years(self) -> float:
+        """To expiry in years of 365 days; never negative."""
+        return max(0.0, (self.market.instrument.expiry_s - self.now_s) / SECONDS_PER_YEAR)
+
+    @cached_property
+    def mark(self) -> float | None:
+        """See `fair_mark`; worked out once a view."""
+        return fair_mark(self.market, self.t_years)
+
+
+@attrs.frozen
+class Inventory:
+    """What we hold. Greeks are money Greeks of the cell's whole book: delta in units of the underlying, vega in quote
+    currency per vol point, gamma in delta per quote currency, theta in quote currency a day."""
+
+    position_steps: int = 0
+    position: float = 0.0
+    """Of this instrument, contracts, signed."""
+    max_position: float = 1.0
+    delta: float = 0.0
+    gamma: float = 0.0
+    vega: float = 0.0
+    theta: float = 0.0
+    local_gamma: float = 0.0
+    """Gamma held near this strike in this expiry."""
+
+
+@attrs.frozen
+class Wish:
+    """Wanted prices in the instrument's premium, before any rounding; None is a side not wanted."""
+
+    bid: float | None
+    ask: float | None
+    reason: str = ""
+    """Why a side is missing, or what bent it, in words for the operator."""
+    terms: Terms = ()
+
+
+def no_wish(reason: str, terms: Terms = ()) -> Wish:
+    return Wish(None, None, reason, terms)
+
+
+class Strategy(Protocol):
+    @property
+    def uses_book(self) -> bool:
+        """True: after our own change no new quote until a newer book, for others may react to us (design law 4)."""
+
+    def quote(self, view: View, inventory: Inventory) -> Wish: ...
+
+
+# -- parameters
+
+
+def parameter(
+    default: float, help: str, *, unit: str = "", low: float = -math.inf, high: float = math.inf, above: bool = False
+) -> Any:
+    """One parameter of a strategy with its unit and inclusive range (`above`: `low` itself is out)."""
+    return attrs.field(
+        default=default,
+        metadata={"help": help, "unit": unit, "low": low, "high": high, "above": above},
+    )
+
+
+def names() -> list[str]:
+    """Every strategy there is, by its file's name."""
+    return sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
+
+
+def find(settings: QuotingSettings) -> ModuleType:
+    """The file of the chosen strategy; ConfigError when there is none of that name."""
+    known = names()
+    if settings.strategy not in known:
+        raise ConfigError(f"quoting.strategy: no strategy {settings.strategy!r}; choose one of {', '.join(known)}")
+    return importlib.import_module(f"{__name__}.{settings.strategy}")
+
+
+def build(settings: QuotingSettings, limits: LimitSettings | None = None, *, has_surface: bool = False) -> Strategy:
+    """The chosen strategy with its own parameters.
+
+    `has_surface`: whether the cell has fair values of its own. ConfigError names every wrong parameter at once, and
+    what a strategy needs that the configuration does not give.
+    """
+    module = find(settings)
+    parameters = read_parameters(module.Parameters, settings.params, settings.strategy)
+    if getattr(module, "NEEDS_SURFACE", False) and not has_surface:
+        raise ConfigError(
+            f"quoting.strategy: {settings.strategy} quotes around fair values of a surface, and this cell has none;"
+            " choose improve or mid_spread, or give the cell an expiry with enough quotes to fit one"
+        )
+    strategy: Strategy = module.build(parameters, settings, limits or LimitSettings())
+    return strategy
+
+
+def read_parameters(kind: type, given: Mapping[str, float], strategy: str) -> Any:
+    """`given` as an object of the strategy's `Parameters`; ConfigError with all problems."""
+    fields = {field.name: field for field in attrs.fields(kind)}
+    problems = [_problem(name, value, fields, strategy) for name, value in given.items()]
+    wrong = [problem for problem in problems if problem]
+    if wrong:
+        raise ConfigError(*wrong)
+    return kind(**{name: float(value) for name, value in given.items()})
+
+
+def _problem(name: str, value: Any, fields: Mapping[str, Any], strategy: str) -> str:
+    where = f"quoting.params.{name}"
+    if name not in fields:
+        near = difflib.get_close_matches(name, fields, 1)
+        known = ", ".join(sorted(fields)) or "none"
+        return f"{where}: unknown to {strategy}" + (f"; did you mean {near[0]}?" if near else f"; it has: {known}")
+    meta = fields[name].metadata
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return f"{where}: {value!r} is not a number; give one in {_range(meta)}"
+    too_low = value <= meta["low"] if meta["above"] else value < meta["low"]
+    if too_low or value > meta["high"]:
+        return f"{where}: {value} is out of range; give one in {_range(meta)}"
+    return ""
+
+
+def _range(meta: Mapping[str, Any]) -> str:
+    unit = f" {meta['unit']}" if meta["unit"] else ""
+    opening = "(" if meta["above"] or meta["low"] == -math.inf else "["
+    closing = ")" if meta["high"] == math.inf else "]"
+    return f"{opening}{meta['low']:g}, {meta['high']:g}{closing}{unit}"

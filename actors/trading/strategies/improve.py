@@ -1,0 +1,109 @@
+"""Improve the best of others by a fixed amount of money, on each side by itself.
+
+With a reference size the best level that alone holds it counts, so that a stray small order draws nobody; a side where
+no level does is quoted at mid and spread. An empty side is quoted from the mark, since one side alone has no mid.
+Keeping a minimum spread and staying on our side of the mark is the business of `quoting.py`. Invariant: the wish
+depends on others' orders only, so on a market that does not move it does not move either.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.console.settings import LimitSettings, QuotingSettings
+from actors.trading.books import Market, best_with_size, steps_at_least
+from actors.trading.errors import ConfigError
+from actors.trading.instruments import Side
+from actors.trading.strategies import Inventory, View, Wish, no_wish
+
+TICK_TOLERANCE = 1e-9
+"""Of a tick: an improvement of 0.1 is a whole tick of 0.1."""
+
+
+@attrs.frozen
+class Parameters:
+    """None of its own: the keys of `[quoting]` say it all."""
+
+
+@attrs.frozen
+class Improve:
+    settings: QuotingSettings
+    uses_book: bool = True
+
+    def quote(self, view: View, inventory: Inventory) -> Wish:
+        market = view.market
+        if is_crossed(market):
+            return no_wish("others' book is locked or crossed")
+        mid = mid_of_others(market)
+        distance = fallback_distance(view, self.settings)
+        bid = self._side(Side.BID, market, mid, view.mark, distance)
+        ask = self._side(Side.ASK, market, mid, view.mark, distance)
+        if bid is None or ask is None:
+            return no_wish("a side of the market is empty and there is no mark to quote it from")
+        terms = [("reference_bid", bid[0]), ("reference_ask", ask[0])]
+        terms += [("improvement_bid", bid[1]), ("improvement_ask", ask[1])]
+        if mid is not None:
+            terms.append(("mid", mid))
+        return Wish(bid[0] + bid[1], ask[0] - ask[1], terms=tuple(terms))
+
+    def _side(
+        self, side: Side, market: Market, mid: float | None, mark: float | None, distance: float | None
+    ) -> tuple[float, float] | None:
+        """Reference price and improvement on it; None when the side is empty and cannot be quoted from the mark."""
+        levels = market.book.side(side)
+        if not levels:
+            return None if mark is None or distance is None else (mark - side * distance, 0.0)
+        reference = best_with_size(levels, steps_at_least(market.instrument, self.settings.improvement_reference_size))
+        if reference is not None:
+            return market.price(reference), self._improvement(side, reference, market)
+        if mid is not None:
+            return mid - side * mid * self.settings.spread_bps / 20_000, 0.0
+        # Small orders on this side alone: they are no mid, so the side counts as empty.
+        return None if mark is None or distance is None else (mark - side * distance, 0.0)
+
+    def _improvement(self, side: Side, reference: int, market: Market) -> float:
+        """In premium: the configured money, or what `coarse_tick` says where one tick is worth more than that."""
+        instrument = market.instrument
+        inside = instrument.step_up(reference) if side is Side.BID else instrument.step_down(reference)
+        tick = abs(inside - reference) * instrument.tick_float
+        wanted = market.premium(self.settings.improvement)
+        if wanted is not None and wanted >= tick * (1 - TICK_TOLERANCE):
+            return wanted
+        if self.settings.improvement <= 0 or self.settings.coarse_tick == "join":
+            return 0.0
+        return tick
+
+
+def is_crossed(market: Market) -> bool:
+    bid, ask = market.book.best(Side.BID), market.book.best(Side.ASK)
+    return bid is not None and ask is not None and bid >= ask
+
+
+def mid_of_others(market: Market) -> float | None:
+    """Between the best of both sides, in premium; None when a side is empty."""
+    bid, ask = market.book.best(Side.BID), market.book.best(Side.ASK)
+    return None if bid is None or ask is None else (market.price(bid) + market.price(ask)) / 2
+
+
+def fallback_distance(view: View, settings: QuotingSettings) -> float | None:
+    """From the mark to a quote on an empty side: the widest of three half-spreads and two ticks, in premium."""
+    if view.mark is None:
+        return None
+    bps = max(settings.spread_bps, settings.min_spread_bps, settings.fallback_spread_bps)
+    return max(view.mark * bps / 20_000, 2 * view.market.tick_near(view.mark))
+
+
+def build(parameters: Parameters, settings: QuotingSettings, limits: LimitSettings) -> Improve:
+    """ConfigError on an unknown `coarse_tick` or a negative improvement."""
+    problems = []
+    if settings.coarse_tick not in ("one_tick", "join"):
+        problems.append(f"quoting.coarse_tick: {settings.coarse_tick!r} is neither one_tick nor join")
+    if settings.improvement < 0:
+        problems.append(f"quoting.improvement: {settings.improvement} is negative; give 0 (join the best) or more")
+    if settings.improvement_reference_size < 0:
+        problems.append(
+            f"quoting.improvement_reference_size: {settings.improvement_reference_size} is negative; 0 is any size"
+        )
+    if problems:
+        raise ConfigError(*problems)
+    return Improve(settings)
