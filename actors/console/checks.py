@@ -1,0 +1,289 @@
+"""Does the configuration make sense? Every check that needs no venue, each problem in one line.
+
+A line names the field, the value and the fix, with the field as the operator wrote it: the flag, the environment name
+or the file's key. Never reads anything but its arguments (and the strategies' own parameter lists). Invariant: all
+problems are found in one pass, so that nobody mends a file ten times.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Container, Mapping
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from actors.console import shapes
+from actors.console.flags import FLAGS
+from actors.console.keys import key_problem, wallet_problem
+from actors.console.settings import CellSettings, Settings
+from actors.trading.errors import ConfigError
+
+EXPIRY_WORDS = ("nearest", "nearest-weekly", "nearest-monthly")
+UNDERLYINGS = {"derive": ("ETH", "BTC"), "deribit": ("ETH", "BTC", "ETH_USDC", "BTC_USDC", "SOL_USDC", "XRP_USDC")}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MMP_LIFE_S = 900.0
+"""Derive: an order under market-maker protection may live this long at most."""
+
+BY_PATH = {flag.path: flag.name for flag in FLAGS if flag.path}
+
+Origins = Mapping[str, str]
+Say = Callable[[str, str], None]
+"""Takes a dotted path and "what is wrong; the fix"."""
+
+
+def check(settings: Settings, origins: Origins, faulted: Container[str] = ()) -> tuple[list[str], list[str]]:
+    """All problems but those of `faulted` paths, and all warnings. Writes expiries back as YYYYMMDD, the normal form."""
+    problems: list[str] = []
+    warnings: list[str] = []
+
+    def say(path: str, words: str) -> None:
+        line = f"{spoken(path, origins)}: {words}"
+        if line not in problems and path not in faulted:
+            problems.append(line)
+
+    _check_ranges(settings, say)
+    _check_venue(settings, origins, say)
+    for index, cell in enumerate(settings.cells):
+        _check_cell(cell, f"cells[{index}]", settings, say, warnings)
+    _check_overlap(settings.cells, say)
+    _check_processes(settings, say)
+    return problems, warnings
+
+
+def spoken(path: str, origins: Origins) -> str:
+    """A key as the operator wrote it: "-size", "DERIVE_PRIVATE_KEY", "paper.toml: cells[0].quoting.size"."""
+    level, _, name = origins.get(path, "").partition(" ")
+    if level in ("flag", "environment"):
+        return name if name != "-set" else f"-set {path}"
+    if level == "file":
+        return f"{name}: {path}"
+    flag = BY_PATH.get(re.sub(r"^cells\[\d+\]", "cells", path))
+    return f"-{flag}" if flag else path
+
+
+# -- ranges, from the settings' own metadata
+
+
+def _check_ranges(settings: Settings, say: Say) -> None:
+    for path, value, field in _values(settings, ""):
+        for one in value if isinstance(value, list) else [value]:
+            words = range_problem(one, field.metadata)
+            if words:
+                say(path, words)
+
+
+def _values(node: Any, path: str) -> list[tuple[str, Any, Any]]:
+    found = []
+    for field in attrs.fields(type(node)):
+        value = getattr(node, field.name)
+        here = f"{path}.{field.name}".strip(".")
+        if attrs.has(type(value)):
+            found += _values(value, here)
+        elif isinstance(value, list) and value and attrs.has(type(value[0])):
+            for index, item in enumerate(value):
+                found += _values(item, f"{here}[{index}]")
+        else:
+            found.append((here, value, field))
+    return found
+
+
+def range_problem(value: Any, meta: Mapping[str, Any]) -> str:
+    """ "-1 is out of range; give above 0 contracts"; empty when the value is in range."""
+    choices = meta.get("choices")
+    if isinstance(choices, tuple) and choices and value not in choices:
+        near = difflib.get_close_matches(str(value), choices, 1)
+        return f"{shapes.shown(value)} is none of {', '.join(choices)}" + (
+            f"; did you mean {near[0]}?" if near else "; choose one"
+        )
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return ""
+    if not math.isfinite(value):
+        return f"{value} is no finite number; give {range_words(meta)}"
+    tests = (("low", value.__ge__), ("above", value.__gt__), ("high", value.__le__), ("below", value.__lt__))
+    if all(meta.get(name) is None or test(meta[name]) for name, test in tests):
+        return ""
+    sign = "negative" if value < 0 and not _reaches_below_zero(meta) else "out of range"
+    return f"{value:g} is {sign}; give {range_words(meta)}"
+
+
+def _reaches_below_zero(meta: Mapping[str, Any]) -> bool:
+    bounds = [meta[name] for name in ("low", "above") if meta.get(name) is not None]
+    return any(isinstance(bound, (int, float)) and bound < 0 for bound in bounds)
+
+
+def range_words(meta: Mapping[str, Any]) -> str:
+    """A key's range in words, with its unit: "above 0 contracts", "0 or more, below 20000 bps of mid"."""
+    parts = []
+    for name, words in (
+        ("low", "{:g} or more"),
+        ("above", "above {:g}"),
+        ("high", "at most {:g}"),
+        ("below", "below {:g}"),
+    ):
+        if meta.get(name) is not None:
+            parts.append(words.format(meta[name]))
+    return f"{', '.join(parts) or 'a number'} {meta.get('unit', '')}".strip()
+
+
+# -- the venue
+
+
+def _check_venue(settings: Settings, origins: Origins, say: Say) -> None:
+    venue = settings.venue
+    if venue.live and venue.test:
+        say("venue.live", "contradicts venue.test; set one of them (test: the testnet, live: real money)")
+    _check_url(settings, say)
+    if venue.exchange == "derive":
+        _check_derive_account(settings, say)
+    _check_key(settings, origins, say)
+
+
+def _check_url(settings: Settings, say: Say) -> None:
+    url = settings.venue.url
+    if not url:
+        return
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        say("venue.url", f"{shapes.shown(url)} is no WebSocket address; give ws://HOST:PORT/PATH or wss://...")
+    elif settings.is_paper and parts.hostname not in LOOPBACK:
+        say("venue.url", f"{shapes.shown(url)} is not on this machine; an address elsewhere needs -live or -test")
+    elif not settings.is_paper and parts.scheme == "ws" and parts.hostname not in LOOPBACK:
+        say("venue.url", f"{shapes.shown(url)} is not encrypted; give a wss:// address")
+
+
+def _check_derive_account(settings: Settings, say: Say) -> None:
+    wallet = settings.venue.wallet
+    problem = wallet_problem(wallet) if wallet else ""
+    if problem:
+        say("venue.wallet", problem)
+    elif not wallet and not settings.is_paper:
+        say("venue.wallet", "is missing; give -wallet or DERIVE_WALLET_ADDRESS (the address that owns the account)")
+
+
+def _check_key(settings: Settings, origins: Origins, say: Say) -> None:
+    venue = settings.venue
+    sources = [path for path in ("private_key", "private_key_file", "keystore") if getattr(venue, path)]
+    if len(sources) > 1:
+        say(f"venue.{sources[0]}", f"is given together with {sources[1]}; give one of them")
+    if venue.private_key:
+        problem = key_problem(venue.exchange, venue.private_key, venue.client_id)
+        if problem:
+            say("venue.private_key", problem)
+    elif not sources and not settings.is_paper:
+        name = "DERIVE_PRIVATE_KEY" if venue.exchange == "derive" else "DERIBIT_PRIVATE_KEY"
+        say("venue.private_key", f"is missing; give {name}, -private-key-file or -keystore")
+    if venue.exchange == "deribit" and venue.keystore:
+        say("venue.keystore", "holds an Ethereum key, which Deribit does not use; give DERIBIT_PRIVATE_KEY")
+
+
+# -- cells
+
+
+def _check_cell(cell: CellSettings, at: str, settings: Settings, say: Say, warnings: list[str]) -> None:
+    known = UNDERLYINGS.get(settings.venue.exchange, ())
+    if known and cell.underlying not in known:
+        say(f"{at}.underlying", f"{shapes.shown(cell.underlying)} is not traded here; choose {' or '.join(known[:2])}")
+    _check_choice(cell, at, say)
+    if cell.quoting.bid_only and cell.quoting.ask_only:
+        say(f"{at}.quoting.bid_only", "contradicts ask_only; give one of them, or none to quote both sides")
+    _check_strategy(cell, at, say)
+    _check_sizes(cell, at, warnings)
+    if settings.venue.exchange == "derive" and cell.mmp.enabled and cell.quoting.order_life_s > MMP_LIFE_S:
+        life = f"{cell.quoting.order_life_s:g}"
+        say(
+            f"{at}.quoting.order_life_s",
+            f"{life} s is too long under mmp; give at most {MMP_LIFE_S:g}, or switch mmp off",
+        )
+
+
+def _check_choice(cell: CellSettings, at: str, say: Say) -> None:
+    if cell.instruments:
+        if cell.strikes or cell.all_strikes or cell.expiries:
+            say(f"{at}.instruments", "already says expiry and strike; leave out expiries, strikes and all_strikes")
+        return
+    if not cell.expiries:
+        say(f"{at}.expiries", "is missing; give -expiry YYYYMMDD, or expiries in the file's [[cells]]")
+    if cell.strikes and cell.all_strikes:
+        say(f"{at}.strikes", "contradicts all_strikes; give -strikes or -all-strikes, not both")
+    elif not (cell.strikes or cell.all_strikes):
+        say(f"{at}.strikes", "is missing; give -strikes 2800,3000,3200 or -all-strikes")
+    for position, text in enumerate(cell.expiries):
+        try:
+            cell.expiries[position] = normal_expiry(text)
+        except ValueError as error:
+            say(f"{at}.expiries", str(error))
+
+
+def normal_expiry(text: str) -> str:
+    """YYYYMMDD of an expiry in either venue's spelling; `EXPIRY_WORDS` stay as they are. ValueError with the fix."""
+    word = text.strip()
+    if word.lower() in EXPIRY_WORDS:
+        return word.lower()
+    for pattern, form in ((r"\d{8}", "%Y%m%d"), (r"\d{1,2}[A-Z]{3}\d{2}", "%d%b%y")):
+        if re.fullmatch(pattern, word.upper()):
+            try:
+                return datetime.strptime(word.title(), form).strftime("%Y%m%d")
+            except ValueError:
+                break
+    near = difflib.get_close_matches(word.lower(), EXPIRY_WORDS, 1)
+    fix = f"did you mean {near[0]}?" if near else "give YYYYMMDD (20261225), 25DEC26, or nearest-weekly"
+    raise ValueError(f"{shapes.shown(text)} is no date; {fix}")
+
+
+def expiry_date(text: str) -> date:
+    """Of YYYYMMDD."""
+    return datetime.strptime(text, "%Y%m%d").date()
+
+
+def _check_strategy(cell: CellSettings, at: str, say: Say) -> None:
+    from actors.trading import strategies
+
+    try:
+        module = strategies.find(cell.quoting)
+        strategies.read_parameters(module.Parameters, cell.quoting.params, cell.quoting.strategy)
+    except ConfigError as error:
+        for problem in error.problems:
+            path, _, words = problem.partition(": ")
+            say(f"{at}.{path}", words)
+
+
+def _check_sizes(cell: CellSettings, at: str, warnings: list[str]) -> None:
+    size, limits = cell.quoting.size, cell.limits
+    smallest = min(limits.max_position, limits.max_exposure)
+    if size is not None and size > smallest > 0:
+        name = "max_position" if smallest == limits.max_position else "max_exposure"
+        warnings.append(f"{at}: size {size:g} is above {name} {smallest:g}: quotes are cut to what the limit leaves")
+
+
+def _check_overlap(cells: list[CellSettings], say: Say) -> None:
+    """Two cells that quote the same expiry would trade with each other."""
+    seen: dict[tuple[str, str], int] = {}
+    for index, cell in enumerate(cells):
+        for expiry in cell.expiries:
+            first = seen.setdefault((cell.underlying, expiry), index)
+            if first != index:
+                say(
+                    f"cells[{index}].expiries",
+                    f"{cell.underlying} {expiry} is already quoted by cells[{first}]; name it once",
+                )
+
+
+# -- processes
+
+
+def _check_processes(settings: Settings, say: Say) -> None:
+    watch, paper = settings.supervision, settings.paper
+    if watch.heartbeat_bound_s < 2 * watch.heartbeat_s:
+        bound = f"{watch.heartbeat_bound_s:g} s leaves no room for a late beat"
+        say("supervision.heartbeat_bound_s", f"{bound}; give at least twice heartbeat_s ({watch.heartbeat_s:g})")
+    if watch.backoff_max_s < watch.backoff_s:
+        say("supervision.backoff_max_s", f"{watch.backoff_max_s:g} is below backoff_s {watch.backoff_s:g}; give more")
+    if paper.host not in LOOPBACK:
+        say("paper.host", f"{shapes.shown(paper.host)} is not on this machine; give 127.0.0.1")
+    if settings.venue.idle_s <= settings.venue.ping_s:
+        say("venue.idle_s", f"{settings.venue.idle_s:g} is not above ping_s; give more than {settings.venue.ping_s:g}")
