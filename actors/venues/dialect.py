@@ -8,7 +8,7 @@ into it; the link drives it. Adding a venue means adding a folder with a class t
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -19,7 +19,7 @@ from actors.trading.instruments import Instrument, Side
 T = TypeVar("T")
 
 
-class Pool(str, Enum):
+class Pool(StrEnum):
     """The rate pool a call draws from; which calls share one is the venue's business, its size is read at login."""
 
     MATCHING = "matching"
@@ -44,7 +44,7 @@ Script = Generator[Call, msgspec.Raw, T]
 """A conversation: yields calls, receives the raw JSON of each result, returns what it was held for."""
 
 
-class OrderStatus(str, Enum):
+class OrderStatus(StrEnum):
     """What the venue says of an order."""
 
     OPEN = "open"
@@ -216,13 +216,14 @@ class Outcome(msgspec.Struct, frozen=True):
     """What an answer to an order call proves.
 
     `orders` and `fills` are news as if notified. `refused` is the refusal of the new order or the edit, `cancel_refused`
-    that of a cancel (no proof of life or death). `old_gone` is True when the replaced order is certainly no longer
+    that of a cancel, alone (then both are set) or within a replace: no proof of life or death. `old_gone` is True when the replaced order is certainly no longer
     resting although no new one was made.
     """
 
     orders: tuple[VenueOrder, ...] = ()
     fills: tuple[Fill, ...] = ()
     refused: tuple[int, str] | None = None
+    cancel_refused: tuple[int, str] | None = None
     old_gone: bool = False
     unknown: bool = False
     """The venue itself says that it does not know (Derive 9000, 9001; Deribit 13888)."""
@@ -264,6 +265,10 @@ class Dialect(Protocol):
     labels_are_identity: bool
     """True: `client_id` is the label (Deribit). False: it is the nonce and one label covers the run (Derive)."""
     max_channels_per_call: int
+    republishes_books: bool
+    """True: a book is sent again although it did not change (Derive, each second), so its age proves staleness."""
+    lists_by_channel: bool
+    """True: new strikes are announced (Deribit). False: the listing must be asked again (Derive)."""
 
     # -- connections
 

@@ -206,7 +206,8 @@ class SigningKey:
         if not _sign_recoverable(_context, self._signature, digest, self._secret, _NULL, _NULL):
             raise ArithmeticError("libsecp256k1 found no nonce for this digest")
         _serialize(_context, self._out, self._recovery, self._signature)
-        return "0x" + self._view[:].hex() + ("1c" if self._recovery[0] else "1b")
+        compact: bytes = self._view[:]
+        return f"0x{compact.hex()}{'1c' if self._recovery[0] else '1b'}"
 
     def sign_text(self, text: str) -> str:
         """EIP-191 personal signature: the login signs the decimal text of a timestamp."""

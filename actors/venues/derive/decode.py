@@ -1,0 +1,280 @@
+"""From Derive's frames to typed news: books, tickers, index, orders, trades, settlements.
+
+Owns the meaning of each field: what a "0" is, which side a trade is on, what a status says. Keeps nothing but the
+instruments it was taught and the length of the MMP freeze. Invariant: a row of ours is either decoded exactly or
+raises ValueError; market data of others is cut to the grid, and what is absent is None, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from math import inf
+
+import msgspec
+
+from actors.trading.instruments import FeeSchedule, Instrument, OptionKind, Side, whole_units
+from actors.venues.derive import rows
+from actors.venues.derive.names import underlying_of
+from actors.venues.derive.signing import address_bytes
+from actors.venues.derive.terms import Board, Terms, decimal_of
+from actors.venues.dialect import (
+    BookUpdate,
+    Fill,
+    IndexUpdate,
+    MmpTripped,
+    News,
+    OrderStatus,
+    SettledPrice,
+    TickerUpdate,
+    VenueOrder,
+)
+
+FEE_CURRENCY = "USDC"
+MAX_DECIMALS = 12
+
+_STATUS = {
+    "open": OrderStatus.OPEN,
+    "filled": OrderStatus.FILLED,
+    "cancelled": OrderStatus.CANCELLED,
+    "expired": OrderStatus.EXPIRED,
+    "rejected": OrderStatus.REJECTED,
+}
+"""Whatever else (untriggered, algo_active, values to come) is alive for all we know."""
+
+_SIDE = {"buy": Side.BID, "sell": Side.ASK}
+
+_ticker = rows.reader(rows.SlimTicker)
+_book = rows.reader(rows.BookSnapshot)
+_spot = rows.reader(rows.SpotFeed)
+_orders = rows.reader(list[rows.OrderRow])
+_trades = rows.reader(list[rows.TradeRow])
+_balances = rows.reader(list[rows.BalanceRow])
+_instrument = rows.reader(rows.InstrumentRow)
+
+Decoder = Callable[[msgspec.Raw], Iterable[News]]
+
+
+class FrameReader:
+    """Turns notifications and rows into news. `freezes_ms`: length of an MMP freeze by currency, where known."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._decoders: dict[str, Decoder] = {}
+        self.freezes_ms: dict[str, int] = {}
+
+    def notice(self, channel: str, data: msgspec.Raw) -> Iterable[News]:
+        """One notification; nothing for channels not known. Malformed data raises ValueError."""
+        decoder = self._decoders.get(channel)
+        if decoder is None:
+            decoder = self._decoders[channel] = self._decoder_of(channel)
+        return decoder(data)
+
+    def _decoder_of(self, channel: str) -> Decoder:
+        """A decoder bound to its channel's instrument, found once per channel."""
+        kind, _, rest = channel.partition(".")
+        name = rest.partition(".")[0]
+        if kind == "ticker_slim":
+            return lambda data: self._ticker(name, data)
+        if kind == "orderbook":
+            return lambda data: self._book(name, data)
+        if kind == "spot_feed":
+            return self._spot_feed
+        return {"orders": self._orders, "trades": self._trades, "balances": self._balances}.get(rest, _nothing)
+
+    # -- market data
+
+    def _ticker(self, name: str, data: msgspec.Raw) -> Iterable[News]:
+        terms = self._board.get(name)
+        if terms is None:
+            self._board.strays.add(name)
+            return ()
+        return (read_ticker(terms, _ticker.decode(data).instrument_ticker),)
+
+    def _book(self, name: str, data: msgspec.Raw) -> Iterable[News]:
+        terms = self._board.get(name)
+        if terms is None:
+            self._board.strays.add(name)
+            return ()
+        book = _book.decode(data)
+        return (BookUpdate(name, book.timestamp, _levels(terms, book.bids), _levels(terms, book.asks)),)
+
+    def _spot_feed(self, data: msgspec.Raw) -> Iterable[News]:
+        feed = _spot.decode(data)
+        return [
+            IndexUpdate(self._board.index_name(currency), feed.timestamp, spot.price)
+            for currency, spot in feed.feeds.items()
+            if 0.0 < spot.price < inf
+        ]
+
+    # -- the account
+
+    def _orders(self, data: msgspec.Raw) -> Iterable[News]:
+        known = [row for row in _orders.decode(data) if self._is_known(row.instrument_name)]
+        news: list[News] = [self.order(row) for row in known]
+        tripped = {underlying_of(row.instrument_name): row for row in known if row.cancel_reason == "mmp_trigger"}
+        for currency, row in tripped.items():
+            freeze = self.freezes_ms.get(currency, 0)
+            news.append(MmpTripped(row.last_update_timestamp + freeze if freeze else 0, currency))
+        return news
+
+    def _trades(self, data: msgspec.Raw) -> Iterable[News]:
+        return [self.fill(row) for row in _trades.decode(data) if self._is_known(row.instrument_name)]
+
+    def _balances(self, data: msgspec.Raw) -> Iterable[News]:
+        settled = [row for row in _balances.decode(data) if row.update_type == "option_settlement"]
+        return [self._settled(row) for row in settled if "-" in row.name and self._is_known(row.name)]
+
+    def _settled(self, row: rows.BalanceRow) -> SettledPrice:
+        """The position's balance went to (usually) zero; what left is the difference."""
+        steps = self._board.known(row.name).steps
+        return SettledPrice(row.name, steps[row.previous_balance] - steps[row.new_balance])
+
+    def _is_known(self, name: str) -> bool:
+        if self._board.get(name) is not None:
+            return True
+        self._board.strays.add(name)
+        return False
+
+    def order(self, row: rows.OrderRow) -> VenueOrder:
+        """An order row; of an instrument never learned, price and amount are counted in 1e-12."""
+        terms = self._board.any(row.instrument_name)
+        return VenueOrder(
+            client_id=str(row.nonce),
+            venue_id=row.order_id,
+            label=row.label or "",
+            instrument=row.instrument_name,
+            side=side_of(row.direction),
+            price=terms.ticks[row.limit_price],
+            amount=terms.steps[row.amount],
+            filled=terms.steps[row.filled_amount],
+            status=_STATUS.get(row.order_status, OrderStatus.OPEN),
+            ts_ms=row.last_update_timestamp,
+            reason=row.cancel_reason or "",
+            replaces=row.replaced_order_id or "",
+            average_price=row.average_price or 0.0,
+            expires_s=row.signature_expiry_sec,
+            mmp=row.mmp,
+        )
+
+    def fill(self, row: rows.TradeRow) -> Fill:
+        """A trade row of the account. A block trade's price may lie off the grid; it is cut down to it."""
+        terms = self._board.any(row.instrument_name)
+        return Fill(
+            trade_id=row.trade_id,
+            venue_id=row.order_id,
+            label=row.label or "",
+            instrument=row.instrument_name,
+            side=side_of(row.direction),
+            price=terms.loose_ticks[row.trade_price],
+            amount=terms.steps[row.trade_amount],
+            fee=plain_text(row.trade_fee),
+            fee_currency=FEE_CURRENCY,
+            is_maker=row.liquidity_role == "maker",
+            ts_ms=row.timestamp,
+            index=row.index_price or 0.0,
+            mark=row.mark_price or 0.0,
+        )
+
+
+def _nothing(_data: msgspec.Raw) -> Iterable[News]:
+    return ()
+
+
+def side_of(direction: str) -> Side:
+    side = _SIDE.get(direction)
+    if side is None:
+        raise ValueError(f"direction {direction!r} is neither buy nor sell")
+    return side
+
+
+def plain_text(number: rows.Num) -> str:
+    """A decimal without exponent, to the last digit."""
+    return number if isinstance(number, str) else f"{decimal_of(number, 'fee'):f}"
+
+
+def _levels(terms: Terms, levels: Sequence[tuple[rows.Num, rows.Num]]) -> tuple[tuple[int, int], ...]:
+    ticks, steps = terms.ticks, terms.loose_steps
+    return tuple([(ticks[price], steps[amount]) for price, amount in levels])
+
+
+def _present(value: float | None) -> float | None:
+    """None for absent (zero), and for what is no finite positive number."""
+    return value if value is not None and 0.0 < value < inf else None
+
+
+def read_ticker(terms: Terms, row: rows.Snapshot) -> TickerUpdate:
+    """A slim ticker; also lets the instrument's fee cap follow index and mark. A mark of "0" is a far option's rounded
+    price: None here, to be recomputed from vol, forward and discount."""
+    ticks, mark, index = terms.loose_ticks, _present(row.M), _present(row.I)
+    if index is not None:
+        terms.note_reference(index, mark or 0.0)
+    pricing = row.option_pricing
+    if pricing is None or (vol := _present(pricing.i)) is None:
+        return TickerUpdate(
+            terms.instrument.name,
+            row.t,
+            ticks[row.b],
+            ticks[row.a],
+            mark,
+            None,
+            _present(pricing.f) if pricing else None,
+            index,
+            (_present(pricing.df) if pricing else None) or 1.0,
+            ticks[row.minp],
+            ticks[row.maxp],
+        )
+    return TickerUpdate(
+        terms.instrument.name,
+        row.t,
+        ticks[row.b],
+        ticks[row.a],
+        mark,
+        vol,
+        _present(pricing.f),
+        index,
+        _present(pricing.df) or 1.0,
+        ticks[row.minp],
+        ticks[row.maxp],
+        pricing.d,
+        pricing.g,
+        pricing.v,
+        pricing.t,
+    )
+
+
+def read_instrument(raw: msgspec.Raw) -> tuple[Instrument, bool]:
+    """(the instrument, is it active); ValueError when a row cannot be read or is finer than Derive signs."""
+    row = _instrument.decode(raw)
+    name = row.instrument_name
+    tick, step = _unit(row.tick_size, f"{name} tick_size"), _unit(row.amount_step, f"{name} amount_step")
+    option, perp = row.option_details, row.perp_details
+    address_bytes(row.base_asset_address)
+    instrument = Instrument(
+        name=name,
+        venue="derive",
+        underlying=row.base_currency or underlying_of(name),
+        tick=tick,
+        amount_step=step,
+        min_amount=whole_units(decimal_of(row.minimum_amount, "minimum_amount"), step, f"{name} minimum_amount"),
+        max_amount=int(decimal_of(row.maximum_amount, "maximum_amount") / step),
+        kind=OptionKind(option.option_type) if option else None,
+        strike=option.strike if option else 0.0,
+        expiry_s=option.expiry if option else 0,
+        index_name=option.index if option else perp.index if perp else "",
+        activation_s=row.scheduled_activation,
+        deactivation_s=row.scheduled_deactivation,
+        fees=FeeSchedule(row.maker_fee_rate, row.taker_fee_rate, row.base_fee, row.mark_price_fee_rate_cap or 0.0),
+        asset_address=row.base_asset_address,
+        sub_id=int(row.base_asset_sub_id),
+    )
+    return instrument, row.is_active
+
+
+def _unit(number: rows.Num, what: str) -> Decimal:
+    """A tick or step without trailing zeros (Derive writes "0.10" and "10" alike), at most 12 decimals."""
+    value = decimal_of(number, what).normalize()
+    exponent = value.as_tuple().exponent
+    if value <= 0 or not isinstance(exponent, int) or -exponent > MAX_DECIMALS:
+        raise ValueError(f"{what} {number!r} is no grid Derive can sign")
+    return value

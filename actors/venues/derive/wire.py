@@ -1,0 +1,215 @@
+"""Derive's language (API v3), whole: `DeriveDialect` is what the actors hold.
+
+Owns one account's view of the wire in one process: instruments learned, the signer, the nonces. Decides nothing and
+never awaits; the clock is given to it. Its parts: `calls` writes requests, `decode` reads frames, `outcomes` judges
+answers, `scripts` holds the conversations. Facts: derive.md.
+
+Invariant: no two orders of a process carry the same nonce, and of no two processes with different slots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from actors.trading.errors import ConfigError
+from actors.trading.instruments import Instrument
+from actors.venues.derive import codes
+from actors.venues.derive.calls import CallWriter
+from actors.venues.derive.decode import FrameReader
+from actors.venues.derive.outcomes import read_outcome
+from actors.venues.derive.scripts import Conversations, MmpTerms
+from actors.venues.derive.signing import SigningKey, address_bytes, checksum_address
+from actors.venues.derive.sites import MAINNET
+from actors.venues.derive.terms import Board
+from actors.venues.dialect import AccountFacts, Call, Fill, News, OrderRequest, Outcome, Script, VenueOrder
+
+SLOTS = 1000
+"""Processes that may share a wallet: the last three digits of a nonce are the process's slot."""
+
+
+class DeriveDialect:
+    """One process's language with Derive; satisfies `Dialect`. A dialect without key and wallet is for public data."""
+
+    name = "derive"
+    native_amend = False
+    labels_are_identity = False
+    max_channels_per_call = 50
+    republishes_books = True
+    lists_by_channel = False
+
+    def __init__(
+        self,
+        clock_ns: Callable[[], int],
+        *,
+        key: SigningKey | None = None,
+        wallet: str = "",
+        subaccount: int | None = None,
+        chain_id: int = MAINNET.chain_id,
+        slot: int = 0,
+        book_depth: int = 10,
+        ticker_ms: int = 1000,
+    ) -> None:
+        """`clock_ns` is the wall clock, for login stamps. ConfigError on a wallet or slot that cannot be."""
+        if not 0 <= slot < SLOTS:
+            raise ConfigError(f"process slot {slot}: must be 0 to {SLOTS - 1}")
+        self.key = key
+        self.wallet = _checked_wallet(wallet) if wallet else ""
+        self.board = Board()
+        self._clock_ns = clock_ns
+        self._slot = slot
+        self._last_nonce = 0
+        self._book_suffix = f".1.{book_depth}"
+        self._ticker_suffix = f".{ticker_ms}"
+        self._reader = FrameReader(self.board)
+        self._writer = CallWriter(self.board, key, self.wallet, chain_id)
+        self._scripts = Conversations(
+            self.board,
+            self._reader,
+            self._writer,
+            key=key,
+            wallet=self.wallet,
+            subaccount=subaccount,
+            clock_ns=clock_ns,
+        )
+
+    # -- what this process knows
+
+    def learn(self, instruments: Iterable[Instrument]) -> None:
+        """Teach instruments that another process (or link) loaded."""
+        self.board.learn(instruments)
+
+    def note_reference(self, instrument: str, index: float, mark: float) -> None:
+        """Index and mark that the fee cap follows; tickers decoded by this object are noted by themselves."""
+        self.board.known(instrument).note_reference(index, mark)
+
+    def adopt(self, subaccount: int) -> None:
+        """Trade this subaccount without asking the venue which there are; a login may still name another."""
+        self._writer.adopt(subaccount)
+
+    # -- connections
+
+    def open_public(self) -> Script[None]:
+        """Nothing is said: a login would make this socket's loss fire cancel-on-disconnect."""
+        return
+        yield Call("")  # makes this a generator, like every script
+
+    def open_private(self) -> Script[AccountFacts]:
+        return self._scripts.open_private()
+
+    def find_account(self) -> Script[AccountFacts]:
+        """The account without login and without touching cancel-on-disconnect: for REST."""
+        return self._scripts.find_account()
+
+    def close_private(self, facts: AccountFacts) -> Script[None]:
+        return self._scripts.close_private(facts)
+
+    def keep_alive(self) -> Call | None:
+        """Protocol pings are answered and count as life."""
+        return None
+
+    # -- market data
+
+    def load_instruments(self, underlying: str) -> Script[list[Instrument]]:
+        """Run it again to find new listings: Derive announces none."""
+        return self._scripts.load_instruments(underlying)
+
+    def instrument_channels(self, instrument: Instrument) -> list[str]:
+        name = instrument.name
+        return [f"orderbook.{name}{self._book_suffix}", f"ticker_slim.{name}{self._ticker_suffix}"]
+
+    def shared_channels(self, underlying: str) -> list[str]:
+        return [f"spot_feed.{underlying}"]
+
+    def private_channels(self, underlying: str) -> list[str]:
+        account = self._writer.subaccount
+        return [f"{account}.orders", f"{account}.trades", f"{account}.balances"]
+
+    def subscribe(self, channels: Sequence[str], *, private: bool) -> Script[list[str]]:
+        return self._scripts.subscribe(channels, self.max_channels_per_call)
+
+    def unsubscribe(self, channels: Sequence[str], *, private: bool) -> Script[None]:
+        return self._scripts.unsubscribe(channels, self.max_channels_per_call)
+
+    def decode_notice(self, method: str, channel: str, data: msgspec.Raw) -> Iterable[News]:
+        return self._reader.notice(channel, data)
+
+    # -- orders
+
+    def next_client_id(self, now_ns: int, run_label: str) -> str:
+        """A nonce: microseconds of the clock, then this process's slot; rising even when the clock stands or steps."""
+        nonce = max(now_ns // 1000 * SLOTS + self._slot, self._last_nonce + SLOTS)
+        self._last_nonce = nonce
+        return str(nonce)
+
+    def place(self, order: OrderRequest) -> Call:
+        return self._writer.place(order)
+
+    def replace(self, order: OrderRequest, old: VenueOrder | Any, old_filled: int) -> Call:
+        """Not atomic: the old order is gone even where the new one is refused; see `read_outcome`."""
+        return self._writer.replace(order, old.venue_id, old.client_id, old_filled)
+
+    def cancel(self, old: VenueOrder | Any) -> Call:
+        """By venue id, or by nonce while the order has none."""
+        if old.venue_id:
+            return self._writer.cancel(old.venue_id, old.instrument)
+        return self._writer.burn(old.client_id, old.instrument)
+
+    def burn(self, client_id: str, instrument: str) -> Call | None:
+        return self._writer.burn(client_id, instrument)
+
+    def cancel_ours(self, run_label: str, underlying: str) -> list[Call]:
+        """One call for the whole run, whatever the instrument; it answers -1, so ask for open orders after it."""
+        return [self._writer.cancel_label(run_label)]
+
+    def cancel_account(self) -> list[Call]:
+        return [self._writer.cancel_account()]
+
+    def read_outcome(self, call: Call, result: msgspec.Raw | None, error: tuple[int, str, str] | None) -> Outcome:
+        return read_outcome(self._reader, call, result, error)
+
+    # -- truth
+
+    def open_orders(self, underlying: str) -> Script[list[VenueOrder]]:
+        return self._scripts.open_orders(underlying)
+
+    def order_state(self, client_id: str, venue_id: str, instrument: str, since_ms: int) -> Script[VenueOrder | None]:
+        return self._scripts.order_state(client_id, venue_id, since_ms)
+
+    def positions(self, underlying: str) -> Script[dict[str, int]]:
+        return self._scripts.positions(underlying)
+
+    def fills_since(self, since_ms: int, underlying: str) -> Script[list[Fill]]:
+        return self._scripts.fills_since(since_ms, underlying)
+
+    def server_time(self) -> Script[int]:
+        return self._scripts.server_time()
+
+    # -- market-maker protection
+
+    def set_mmp(self, terms: MmpTerms) -> Script[None]:
+        return self._scripts.set_mmp(terms)
+
+    def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
+        return self._scripts.get_mmp(currency)
+
+    def reset_mmp(self, currency: str) -> Script[None]:
+        return self._scripts.reset_mmp(currency)
+
+    # -- errors
+
+    def explain(self, code: int) -> str:
+        return codes.explain(code)
+
+    def is_fatal(self, code: int) -> bool:
+        return code in codes.FATAL
+
+
+def _checked_wallet(text: str) -> str:
+    """The owner's address in the spelling Derive wants; ConfigError when it is none."""
+    try:
+        return checksum_address(address_bytes(text.strip()))
+    except ValueError as exc:
+        raise ConfigError(f"wallet: {exc}") from None
