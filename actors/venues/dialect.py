@@ -216,8 +216,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """What an answer to an order call proves.
 
     `orders` and `fills` are news as if notified. `refused` is the refusal of the new order or the edit, `cancel_refused`
-    that of a cancel, alone (then both are set) or within a replace: no proof of life or death. `old_gone` is True when the replaced order is certainly no longer
-    resting although no new one was made.
+    that of a cancel, alone (then both are set) or within a replace: no proof of life or death. `old_gone` is True when
+    the replaced order is certainly no longer resting although no new one was made.
     """
 
     orders: tuple[VenueOrder, ...] = ()

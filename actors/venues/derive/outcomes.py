@@ -75,8 +75,7 @@ def _read_replaced(reader: FrameReader, result: msgspec.Raw) -> Outcome:
         return Outcome(tuple(orders), fills, old_gone=answer.order is None, unknown=answer.order is None)
     if failed.code in AMBIGUOUS:
         return Outcome(tuple(orders), fills, old_gone=True, unknown=True)
-    detail = bytes(failed.data).decode() if failed.data is not None else ""
-    why = (failed.code, refusal_text(failed.code, failed.message, "" if detail == "null" else detail.strip('"')))
+    why = (failed.code, refusal_text(failed.code, failed.message, "" if failed.data is None else str(failed.data)))
     return Outcome(tuple(orders), fills, refused=why, old_gone=True)
 
 

@@ -15,6 +15,7 @@ from actors.trading.errors import OutcomeUnknown, VenueRefused
 from actors.venues.derive.codes import RATE_LIMITED
 from actors.venues.derive.signing import SigningKey
 from actors.venues.dialect import Call
+from actors.venues.protocol import Answer, JsonRpc, MalformedFrame
 
 USER_AGENT = "strikemaker/0.1"
 """A missing or library-default one has drawn 403."""
@@ -28,18 +29,7 @@ class RestRequest(NamedTuple):
     body: bytes
 
 
-class _RestError(msgspec.Struct):
-    code: int
-    message: str = ""
-    data: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _RestAnswer(msgspec.Struct):
-    result: msgspec.Raw | None = None
-    error: _RestError | None = None
-
-
-_answer = msgspec.json.Decoder(_RestAnswer)
+_frames = JsonRpc()
 
 
 def rest_request(rest_url: str, call: Call, *, key: SigningKey, wallet: str, now_ms: int) -> RestRequest:
@@ -61,14 +51,11 @@ def rest_answer(status: int, body: bytes) -> tuple[msgspec.Raw | None, tuple[int
     Without Derive's JSON: a 4xx raises VenueRefused (a gateway turned it away), anything else OutcomeUnknown.
     """
     try:
-        answer = _answer.decode(body)
-    except ValueError:
-        answer = _RestAnswer()
-    if answer.error is not None:
-        data = bytes(answer.error.data).decode()
-        return None, (answer.error.code, answer.error.message, "" if data == "null" else data.strip('"'))
-    if answer.result is not None and status < 400:
-        return answer.result, None
+        answer = _frames.receive(body)
+    except MalformedFrame:
+        answer = None
+    if isinstance(answer, Answer) and (answer.error is not None or status < 400):
+        return answer.result, answer.error
     if status == 429:
         raise VenueRefused(RATE_LIMITED, "over the rate limit", "HTTP 429")
     if 400 <= status < 500:

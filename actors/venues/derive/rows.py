@@ -111,7 +111,7 @@ class Placed(msgspec.Struct):
 class CreateError(msgspec.Struct):
     code: int
     message: str = ""
-    data: msgspec.Raw | None = None
+    data: object = None
 
 
 class Replaced(msgspec.Struct):
@@ -135,7 +135,7 @@ class BalanceRow(msgspec.Struct):
 # -- queries
 
 
-class Pagination(msgspec.Struct):
+class Pagination(msgspec.Struct, frozen=True):
     num_pages: int = 1
 
 
