@@ -7,21 +7,20 @@ problems are found in one pass, so that nobody mends a file ten times.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 import re
 from collections.abc import Callable, Container, Mapping
-from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlsplit
-
-import attrs
 
 from actors.console import shapes
 from actors.console.flags import FLAGS
 from actors.console.keys import key_problem, wallet_problem
 from actors.console.settings import CellSettings, Settings
 from actors.trading.errors import ConfigError
+from actors.venues.derive.names import expiry_text, parse_expiry
 
 EXPIRY_WORDS = ("nearest", "nearest-weekly", "nearest-monthly")
 UNDERLYINGS = {"derive": ("ETH", "BTC"), "deribit": ("ETH", "BTC", "ETH_USDC", "BTC_USDC", "SOL_USDC", "XRP_USDC")}
@@ -70,26 +69,11 @@ def spoken(path: str, origins: Origins) -> str:
 
 
 def _check_ranges(settings: Settings, say: Say) -> None:
-    for path, value, field in _values(settings, ""):
+    for path, value, field in shapes.values(settings):
         for one in value if isinstance(value, list) else [value]:
             words = range_problem(one, field.metadata)
             if words:
                 say(path, words)
-
-
-def _values(node: Any, path: str) -> list[tuple[str, Any, Any]]:
-    found = []
-    for field in attrs.fields(type(node)):
-        value = getattr(node, field.name)
-        here = f"{path}.{field.name}".strip(".")
-        if attrs.has(type(value)):
-            found += _values(value, here)
-        elif isinstance(value, list) and value and attrs.has(type(value[0])):
-            for index, item in enumerate(value):
-                found += _values(item, f"{here}[{index}]")
-        else:
-            found.append((here, value, field))
-    return found
 
 
 def range_problem(value: Any, meta: Mapping[str, Any]) -> str:
@@ -224,20 +208,11 @@ def normal_expiry(text: str) -> str:
     word = text.strip()
     if word.lower() in EXPIRY_WORDS:
         return word.lower()
-    for pattern, form in ((r"\d{8}", "%Y%m%d"), (r"\d{1,2}[A-Z]{3}\d{2}", "%d%b%y")):
-        if re.fullmatch(pattern, word.upper()):
-            try:
-                return datetime.strptime(word.title(), form).strftime("%Y%m%d")
-            except ValueError:
-                break
+    with contextlib.suppress(ValueError):
+        return expiry_text(parse_expiry(word))
     near = difflib.get_close_matches(word.lower(), EXPIRY_WORDS, 1)
     fix = f"did you mean {near[0]}?" if near else "give YYYYMMDD (20261225), 25DEC26, or nearest-weekly"
     raise ValueError(f"{shapes.shown(text)} is no date; {fix}")
-
-
-def expiry_date(text: str) -> date:
-    """Of YYYYMMDD."""
-    return datetime.strptime(text, "%Y%m%d").date()
 
 
 def _check_strategy(cell: CellSettings, at: str, say: Say) -> None:

@@ -16,9 +16,7 @@ from pathlib import Path
 from actors.console.secrets import Secret, remember
 from actors.console.settings import VenueSettings
 from actors.trading.errors import ConfigError
-
-SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-"""A private key is a whole number from 1 to one less than this (SEC 2, section 2.4.1)."""
+from actors.venues.derive.signing import SigningKey, checksum_address
 
 Ask = Callable[[str], str]
 
@@ -35,7 +33,9 @@ def _derive_key_problem(text: str) -> str:
     if len(digits) != 64:
         hint = " (40 is an address: give the key, not the wallet)" if len(digits) == 40 else ""
         return f"is no private key: it has {len(digits)} hex digits{hint}; give 0x and 64 of them"
-    if not 0 < int(digits, 16) < SECP256K1_ORDER:
+    try:
+        SigningKey.from_hex(digits)
+    except ConfigError:
         return "is no private key: the number is outside the curve's range; give a key made by a wallet"
     return ""
 
@@ -57,15 +57,10 @@ def wallet_problem(wallet: str) -> str:
     if len(digits) != 40:
         hint = " (64 is a private key: keep that secret)" if len(digits) == 64 else ""
         return f"is no address: it has {len(digits)} hex digits{hint}; give 0x and 40 of them"
-    if digits not in (digits.lower(), digits.upper()) and wallet != _checksummed(wallet):
+    is_mixed = digits not in (digits.lower(), digits.upper())
+    if is_mixed and wallet != checksum_address(bytes.fromhex(digits)):
         return "has a wrong checksum: a digit or the case of a letter is mistyped; copy it again"
     return ""
-
-
-def _checksummed(wallet: str) -> str:
-    from eth_utils.address import to_checksum_address
-
-    return str(to_checksum_address(wallet))
 
 
 def read_private_file(path: str, what: str) -> Secret:
@@ -131,9 +126,7 @@ def _password(venue: VenueSettings, ask: Ask) -> Secret:
 
 def signer_address(key: Secret) -> str:
     """The public address of a Derive signing key, EIP-55."""
-    from eth_account import Account
-
-    return str(Account.from_key(key.reveal()).address)
+    return SigningKey.from_hex(key.reveal()).address
 
 
 def fingerprint(venue: VenueSettings) -> str:

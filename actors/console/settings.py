@@ -59,6 +59,30 @@ class VenueSettings:
 
 
 @attrs.define
+class ProtectionSettings:
+    """Each is off until it is given a value."""
+
+    fast_move_bps: float | None = key(
+        None, "pull every quote while the index has moved more than this within fast_window_s", unit="bps", above=0
+    )
+    fast_window_s: float = key(5.0, "see fast_move_bps", unit="s", above=0)
+    max_pick_off: float | None = key(
+        None, "pull a resting side that would lose more than this at fair value", unit="quote currency", above=0
+    )
+    vol_widening: float = key(0.0, "widen by this times how far realised vol exceeds implied, as a fraction", low=0)
+    min_edge: float | None = key(
+        None, "least distance of each side from fair value beyond the fee", unit="quote currency per unit", low=0
+    )
+    min_delta: float | None = key(None, "quote only options of at least this delta, by size", low=0, high=1)
+    max_delta: float | None = key(None, "quote only options of at most this delta, by size", low=0, high=1)
+    min_days: float | None = key(None, "quote only options with at least this long to expiry", unit="days", low=0)
+    max_days: float | None = key(None, "quote only options with at most this long to expiry", unit="days", above=0)
+    vega_per_side: float | None = key(
+        None, "size each side to hold this much vega, at most size", unit="quote currency per vol point", above=0
+    )
+
+
+@attrs.define
 class QuotingSettings:
     strategy: str = key("improve", "name of a file in actors/trading/strategies")
     params: dict[str, float] = key({}, "the strategy's own parameters; unknown ones are errors")
@@ -108,6 +132,7 @@ class QuotingSettings:
         2.0, "a refused side is retried for this long before the other is pulled", unit="s", low=0
     )
     quote_mode: str = key("auto", "Deribit: orders, mass or auto", choices=("auto", "orders", "mass"))
+    protections: ProtectionSettings = attrs.field(factory=ProtectionSettings)
 
 
 @attrs.define

@@ -164,7 +164,10 @@ def _in_words(misfit: BaseException, _: Any) -> str:
 
 def _unknown_key(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, 1, 0.5)
-    return f"{name}\x1funknown key; " + (f"did you mean {near[0]}?" if near else f"there are: {', '.join(known)}")
+    there_are = (
+        f"there are: {', '.join(known)}" if len(known) <= 10 else "see docs/configuration.md for those there are"
+    )
+    return f"{name}\x1funknown key; " + (f"did you mean {near[0]}?" if near else there_are)
 
 
 def _line(where: str, words: str, path: str) -> str:
@@ -188,6 +191,20 @@ def keys(kind: Any = Settings, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from keys(inner, here)
         else:
             yield here, field
+
+
+def values(node: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Every value in force as (dotted path, value, attrs field); cells are numbered."""
+    for field in attrs.fields(type(node)):
+        value = getattr(node, field.name)
+        here = f"{path}.{field.name}".strip(".")
+        if attrs.has(type(value)):
+            yield from values(value, here)
+        elif isinstance(value, list) and value and attrs.has(type(value[0])):
+            for index, item in enumerate(value):
+                yield from values(item, f"{here}[{index}]")
+        else:
+            yield here, value, field
 
 
 _ALL_KEYS = dict(keys(FileShape))
