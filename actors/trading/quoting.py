@@ -17,6 +17,7 @@ import msgspec
 from actors.console.settings import QuotingSettings
 from actors.trading.books import Market, steps_at_most
 from actors.trading.instruments import Instrument, Side
+from actors.trading.protections import protect, refusal, size_by_vega
 from actors.trading.quotes import Quote, QuotePair
 from actors.trading.strategies import Inventory, Strategy, Terms, View, Wish, no_wish
 
@@ -52,11 +53,9 @@ def guarded(wish: Wish, view: View, max_through_mark: float) -> Wish:
     """No bid above mark + `max_through_mark` (quote currency), no offer below mark less it.
 
     Without a mark the fair value stands in. Without either nothing protects from a stray order far from fair, so there
-    is no quote; an infinite `max_through_mark` says that the operator wants one all the same.
+    is no quote.
     """
     if wish.bid is None and wish.ask is None:
-        return wish
-    if math.isinf(max_through_mark):
         return wish
     anchor = view.mark if view.mark is not None or view.fair is None else view.fair.price
     through = view.market.premium(max_through_mark)
@@ -128,8 +127,11 @@ def decide(
     decided_at: float,
 ) -> QuotePair:
     """What is wanted of one instrument now; `urgency` is for `with_urgency`, once it is known what rests."""
-    wish = shape(strategy.quote(view, inventory), view, settings)
-    return to_pair(wish, view.market, settings, version=version, decided_at=decided_at)
+    stop = refusal(view, settings.protections)
+    wish = no_wish(stop) if stop else protect(strategy.quote(view, inventory), view, settings.protections)
+    wish = shape(wish, view, settings)
+    contracts = size_by_vega(view, inventory, settings)
+    return to_pair(wish, view.market, settings, version=version, decided_at=decided_at, contracts=contracts)
 
 
 def to_pair(
@@ -229,9 +231,7 @@ def side_urgency(market: Market, side: Side, desired: Quote | None, resting: Quo
     return weight * edge * _units(instrument, desired.amount) * coin_value
 
 
-def with_urgency(
-    pair: QuotePair, market: Market, bid: Quote | None, ask: Quote | None, fair: float | None
-) -> QuotePair:
+def with_urgency(pair: QuotePair, market: Market, bid: Quote | None, ask: Quote | None, fair: float | None) -> QuotePair:
     """The pair with the urgency of replacing what rests (`bid`, `ask`); `fair` in premium, the mark will do."""
     urgency = side_urgency(market, Side.BID, pair.bid, bid, fair) + side_urgency(market, Side.ASK, pair.ask, ask, fair)
     return msgspec.structs.replace(pair, urgency=urgency)

@@ -232,7 +232,7 @@ def quotings(draw: st.DrawFn) -> QuotingSettings:
         improvement=draw(st.sampled_from([0.0, 0.1, 0.15, 3.0, 50.0])),
         improvement_reference_size=draw(st.sampled_from([0.0, 0.5, 3.0])),
         coarse_tick=draw(st.sampled_from(["one_tick", "join"])),
-        max_through_mark=draw(st.sampled_from([0.0, 0.25, 100.0, float("inf")])),
+        max_through_mark=draw(st.sampled_from([0.0, 0.25, -1.0, 100.0, 1e9])),
     )
 
 

@@ -1,6 +1,6 @@
 """What a strategy is, what it sees and what it answers; and how one is found by its file's name.
 
-A strategy is a file beside this one, with a class `Parameters` (attrs, built from `parameter`) and a function
+A strategy is a file beside this one, with a class `Parameters` (attrs, of `settings.key`s) and a function
 `build(parameters, settings, limits) -> Strategy`. It decides with its eyes on one instrument, purely: the same view and
 inventory always give the same wish. It never rounds, never sizes and never knows what rests: `quoting.py` does that
 once for all of them. Invariant: whatever a strategy wants, the shared rules of `quoting.py` are applied after it.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import math
 import pkgutil
 from collections.abc import Mapping
 from functools import cached_property
@@ -19,10 +18,12 @@ from typing import Any, Protocol
 
 import attrs
 
+from actors.console.checks import range_problem, range_words
 from actors.console.settings import LimitSettings, QuotingSettings
-from actors.trading.books import Market, fair_mark
+from actors.trading.books import Market, fair_mark, present
 from actors.trading.errors import ConfigError
-from actors.trading.pricing import SECONDS_PER_YEAR
+from actors.trading.instruments import OptionKind
+from actors.trading.pricing import SECONDS_PER_YEAR, Greeks, black76, greeks
 
 Terms = tuple[tuple[str, float], ...]
 
@@ -72,6 +73,31 @@ class View:
         """See `fair_mark`; worked out once a view."""
         return fair_mark(self.market, self.t_years)
 
+    @cached_property
+    def vol(self) -> float | None:
+        """Annual: our surface's, else the venue's mark vol."""
+        return present(self.fair.vol if self.fair is not None else self.market.mark_vol)
+
+    @cached_property
+    def greeks(self) -> Greeks | None:
+        """Money Greeks of one unit at `vol` and the venue's forward; None without either, or at expiry."""
+        terms = self._terms
+        return None if terms is None or self.vol is None else greeks(*terms[:3], self.vol, *terms[3:])
+
+    def money_at(self, vol: float) -> float | None:
+        """The Black-76 premium of one unit in quote currency at another volatility."""
+        terms = self._terms
+        return None if terms is None else black76(*terms[:3], vol, *terms[3:])
+
+    @cached_property
+    def _terms(self) -> tuple[float, float, float, bool, float] | None:
+        """Forward, strike, years, is call, discount."""
+        option, forward = self.market.instrument, present(self.market.forward)
+        if forward is None or option.kind is None or self.t_years <= 0:
+            return None
+        is_call = option.kind is OptionKind.CALL
+        return forward, option.strike, self.t_years, is_call, present(self.market.discount) or 1.0
+
 
 @attrs.frozen
 class Inventory:
@@ -110,25 +136,19 @@ class Strategy(Protocol):
     def uses_book(self) -> bool:
         """True: after our own change no new quote until a newer book, for others may react to us (design law 4)."""
 
+    @property
+    def needs_surface(self) -> bool:
+        """True: it quotes around fair values of our own only, never around the venue's mark."""
+
     def quote(self, view: View, inventory: Inventory) -> Wish: ...
 
 
-# -- parameters
-
-
-def parameter(
-    default: float, help: str, *, unit: str = "", low: float = -math.inf, high: float = math.inf, above: bool = False
-) -> Any:
-    """One parameter of a strategy with its unit and inclusive range (`above`: `low` itself is out)."""
-    return attrs.field(
-        default=default,
-        metadata={"help": help, "unit": unit, "low": low, "high": high, "above": above},
-    )
+# -- finding and building one
 
 
 def names() -> list[str]:
     """Every strategy there is, by its file's name."""
-    return sorted(found.name for found in pkgutil.iter_modules(__path__) if not found.name.startswith("_"))
+    return sorted(found.name for found in pkgutil.iter_modules(__path__))
 
 
 def find(settings: QuotingSettings) -> ModuleType:
@@ -147,12 +167,12 @@ def build(settings: QuotingSettings, limits: LimitSettings | None = None, *, has
     """
     module = find(settings)
     parameters = read_parameters(module.Parameters, settings.params, settings.strategy)
-    if getattr(module, "NEEDS_SURFACE", False) and not has_surface:
-        raise ConfigError(
-            f"quoting.strategy: {settings.strategy} quotes around fair values of a surface, and this cell has none;"
-            " choose improve or mid_spread, or give the cell an expiry with enough quotes to fit one"
-        )
     strategy: Strategy = module.build(parameters, settings, limits or LimitSettings())
+    if strategy.needs_surface and not has_surface:
+        raise ConfigError(
+            f"quoting.strategy: {settings.strategy} is told to quote around fair values of its own surface only, and"
+            " this cell has none; set own_surface_only = 0 in quoting.params to fall back on the venue's mark"
+        )
     return strategy
 
 
@@ -173,16 +193,7 @@ def _problem(name: str, value: Any, fields: Mapping[str, Any], strategy: str) ->
         known = ", ".join(sorted(fields)) or "none"
         return f"{where}: unknown to {strategy}" + (f"; did you mean {near[0]}?" if near else f"; it has: {known}")
     meta = fields[name].metadata
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return f"{where}: {value!r} is not a number; give one in {_range(meta)}"
-    too_low = value <= meta["low"] if meta["above"] else value < meta["low"]
-    if too_low or value > meta["high"]:
-        return f"{where}: {value} is out of range; give one in {_range(meta)}"
-    return ""
-
-
-def _range(meta: Mapping[str, Any]) -> str:
-    unit = f" {meta['unit']}" if meta["unit"] else ""
-    opening = "(" if meta["above"] or meta["low"] == -math.inf else "["
-    closing = ")" if meta["high"] == math.inf else "]"
-    return f"{opening}{meta['low']:g}, {meta['high']:g}{closing}{unit}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return f"{where}: {value!r} is not a number; give {range_words(meta)}"
+    wrong = range_problem(value, meta)
+    return f"{where}: {wrong}" if wrong else ""

@@ -29,6 +29,7 @@ class Parameters:
 class Improve:
     settings: QuotingSettings
     uses_book: bool = True
+    needs_surface: bool = False
 
     def quote(self, view: View, inventory: Inventory) -> Wish:
         market = view.market

@@ -22,6 +22,7 @@ class Parameters:
 class MidSpread:
     settings: QuotingSettings
     uses_book: bool = True
+    needs_surface: bool = False
 
     def quote(self, view: View, inventory: Inventory) -> Wish:
         if is_crossed(view.market):

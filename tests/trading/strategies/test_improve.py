@@ -91,10 +91,11 @@ def test_a_tiny_order_far_from_fair_does_not_drag_the_quote_through_the_mark() -
     assert loose.bid == 92.0
 
 
-def test_without_any_mark_a_full_book_is_not_quoted_unless_the_guard_is_off() -> None:
-    """Nothing would protect from a stray order; an infinite max-through-mark is the operator's word for it."""
-    assert prices(wish_of(market(*OTHERS), min_spread_bps=5.0)) == (None, None)
-    assert prices(wish_of(market(*OTHERS), min_spread_bps=5.0, max_through_mark=float("inf"))) == (100.1, 104.9)
+def test_without_any_mark_a_full_book_is_not_quoted() -> None:
+    """Nothing would protect from a stray order far from fair on both sides."""
+    wish = wish_of(market(*OTHERS), min_spread_bps=5.0)
+    assert prices(wish) == (None, None)
+    assert "no mark" in wish.reason
 
 
 def test_a_locked_or_crossed_book_of_others_is_no_market() -> None:

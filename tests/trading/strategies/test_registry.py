@@ -8,14 +8,15 @@ import attrs
 import pytest
 from quoting_markets import settings
 
+from actors.console.settings import key
 from actors.trading.errors import ConfigError
-from actors.trading.strategies import build, names, parameter, read_parameters
+from actors.trading.strategies import build, names, read_parameters
 
 
 @attrs.frozen
 class Parameters:
-    gamma: float = parameter(0.1, "risk aversion", unit="per coin", low=0.0, above=True)
-    share: float = parameter(0.5, "a share", low=0.0, high=1.0)
+    gamma: float = key(0.1, "risk aversion", unit="per coin", above=0)
+    share: float = key(0.5, "a share", low=0, high=1)
 
 
 def test_the_files_are_the_names() -> None:
@@ -48,8 +49,8 @@ def test_all_wrong_parameters_are_named_at_once() -> None:
         read_parameters(Parameters, given, "toy")
     assert caught.value.problems == (
         "quoting.params.gama: unknown to toy; did you mean gamma?",
-        "quoting.params.gamma: 0.0 is out of range; give one in (0, inf) per coin",
-        "quoting.params.share: nan is not a number; give one in [0, 1]",
+        "quoting.params.gamma: 0 is out of range; give above 0 per coin",
+        "quoting.params.share: nan is no finite number; give 0 or more, at most 1",
     )
 
 
