@@ -1,0 +1,333 @@
+"""Public methods of the Derive face: instruments, tickers, feeds, settlement prices, the public tape.
+
+Owns ticker snapshots with the venue's own greeks (finite differences, reference 3.5) and the tape of public trades.
+Changes nothing in the engine. Invariant: a snapshot is computed at most once for each state of book and reference.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from actors.trading.implied import implied_vol
+from actors.trading.instruments import OptionKind, Side
+from actors.trading.pricing import black76
+from actors.venues.paper import derive_errors as codes
+from actors.venues.paper.derive_accounts import page_of
+from actors.venues.paper.derive_errors import Refused
+from actors.venues.paper.derive_params import (
+    ByCurrency,
+    ByInstrument,
+    Empty,
+    GetFeeds,
+    GetTickers,
+    ListInstruments,
+    PublicTrades,
+)
+from actors.venues.paper.derive_shapes import (
+    MS,
+    RISK_UNIVERSE,
+    index_text,
+    instrument_json,
+    kind_of,
+    plain,
+    public_trade_json,
+    ticker_json,
+)
+from actors.venues.paper.engine import Engine
+from actors.venues.paper.events import InstrumentState, Traded
+from actors.venues.paper.listings import Listing
+
+YEAR_S = 365 * 86_400.0
+DAY_YEARS = 1 / 365.0
+TAPE = 20_000
+USDC_ADDRESS = "0x57B03E14d409ADC7fAb6CFc44b5886CAD2D5f02b"
+NO_SIGNATURES: dict[str, list[str]] = {"signers": [], "signatures": []}
+
+
+def venue_greeks(forward: float, strike: float, years: float, vol: float, is_call: bool) -> dict[str, float]:
+    """Derive's published greeks: changes of the price, not derivatives.
+
+    Delta: forward up 0.1 %, change over bump. Gamma: change of that delta over the bump. Vega: one vol point up, the whole
+    change. Theta: one day less to run, less the price now. Rho: price x years.
+    """
+    if years <= 0 or vol <= 0 or forward <= 0:
+        return dict.fromkeys("dgvtr", 0.0)
+    bump = forward * 0.001
+    now = black76(forward, strike, years, vol, is_call)
+    up = black76(forward + bump, strike, years, vol, is_call)
+    down = black76(forward - bump, strike, years, vol, is_call)
+    return {
+        "d": (up - now) / bump,
+        "g": (up - 2 * now + down) / (bump * bump),
+        "v": black76(forward, strike, years, vol + 0.01, is_call) - now,
+        "t": black76(forward, strike, max(0.0, years - DAY_YEARS), vol, is_call) - now,
+        "r": now * years,
+    }
+
+
+@attrs.define(eq=False)
+class DeriveMarket:
+    engine: Engine
+    clock_ns: Callable[[], int]
+    tape: deque[dict[str, Any]] = attrs.field(factory=lambda: deque(maxlen=TAPE))
+    """Public trade rows, oldest first; maker's and taker's row of each trade."""
+    _snapshots: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = attrs.field(factory=dict)
+
+    # -- instruments
+
+    def instruments(self, fields: ListInstruments) -> dict[str, Any]:
+        """Sorted by name, descending; an empty listing is error 12001."""
+        found = [
+            listing
+            for listing in self.engine.listings.values()
+            if kind_of(listing.instrument) == fields.instrument_type
+            and (listing.state is InstrumentState.DELIVERED) == fields.expired
+            and fields.currency in (None, listing.instrument.underlying)
+            and fields.risk_universe_id in (None, RISK_UNIVERSE)
+        ]
+        if not found:
+            raise Refused(codes.NO_INSTRUMENT)
+        found.sort(key=lambda listing: listing.name, reverse=True)
+        rows, pagination = page_of(found, fields.page, fields.page_size)
+        shown = [instrument_json(listing, self.engine.rules) for listing in rows]
+        return {"instruments": shown, "pagination": pagination}
+
+    def instrument(self, fields: ByInstrument) -> dict[str, Any]:
+        return instrument_json(self.engine.listing(fields.instrument_name), self.engine.rules)
+
+    def live_names(self, fields: Empty) -> list[str]:
+        return sorted(listing.name for listing in self.engine.live_listings())
+
+    # -- tickers
+
+    def snapshot(self, listing: Listing) -> dict[str, Any]:
+        state = self.version(listing)
+        kept = self._snapshots.get(listing.name)
+        if kept is None or kept[0] != state:
+            kept = (state, self._snapshot(listing))
+            self._snapshots[listing.name] = kept
+        return {**kept[1], "t": self.clock_ns() // MS}
+
+    def version(self, listing: Listing) -> tuple[Any, ...]:
+        """What a snapshot depends on, but the time."""
+        return (listing.book.change_id, listing.reference, listing.index, listing.stats.count)
+
+    def _snapshot(self, listing: Listing) -> dict[str, Any]:
+        one, reference = listing.instrument, listing.reference
+        vols, greeks = (0.0, 0.0), dict.fromkeys("dgvtr", 0.0)
+        if one.kind is not None and reference is not None:
+            years = max(0.0, (one.expiry_s - self.clock_ns() / 1e9) / YEAR_S)
+            is_call = one.kind is OptionKind.CALL
+            forward = float(reference.forward)
+            greeks = venue_greeks(forward, one.strike, years, reference.mark_vol, is_call)
+            vols = (
+                self._vol_at(listing, Side.BID, forward, years, is_call),
+                self._vol_at(listing, Side.ASK, forward, years, is_call),
+            )
+        return ticker_json(listing, 0, vols, greeks)
+
+    def _vol_at(self, listing: Listing, side: Side, forward: float, years: float, is_call: bool) -> float:
+        best = listing.book.best(side)
+        if best is None or forward <= 0:
+            return 0.0
+        price = listing.instrument.price_float(best)
+        return implied_vol(price, forward, listing.instrument.strike, years, is_call) or 0.0
+
+    def ticker(self, fields: ByInstrument) -> dict[str, Any]:
+        return self.snapshot(self.engine.listing(fields.instrument_name))
+
+    def tickers(self, fields: GetTickers) -> dict[str, Any]:
+        """Options need currency and expiry date, everything else forbids the date."""
+        is_option = fields.instrument_type == "option"
+        if is_option and (fields.currency is None or fields.expiry_date is None):
+            raise Refused(codes.BAD_PARAMS, "options need currency and expiry_date")
+        if not is_option and fields.expiry_date is not None:
+            raise Refused(codes.BAD_PARAMS, "expiry_date is for options only")
+        found = [
+            listing
+            for listing in self.engine.live_listings()
+            if kind_of(listing.instrument) == fields.instrument_type
+            and fields.currency in (None, listing.instrument.underlying)
+            and (fields.expiry_date is None or str(fields.expiry_date) == date_text(listing.instrument.expiry_s))
+        ]
+        return {"tickers": {listing.name: self.snapshot(listing) for listing in found}}
+
+    # -- currencies, feeds, settlements
+
+    def underlyings(self) -> list[str]:
+        return sorted({listing.instrument.underlying for listing in self.engine.listings.values()})
+
+    def index_of(self, currency: str) -> Decimal:
+        price = self.engine.indices.get(f"{currency}-USD")
+        if price is None:
+            raise Refused(codes.NO_CURRENCY, currency)
+        return price
+
+    def currencies(self, fields: Empty) -> list[dict[str, Any]]:
+        return [self._currency(name) for name in self.underlyings()]
+
+    def currency(self, fields: ByCurrency) -> dict[str, Any]:
+        self.index_of(fields.currency)
+        return self._currency(fields.currency)
+
+    def _currency(self, name: str) -> dict[str, Any]:
+        spot = index_text(self.index_of(name))
+        universe = {
+            "risk_universe_id": RISK_UNIVERSE,
+            "risk_universe_name": "PRIME",
+            "oi": {"current_open_interest": "0", "interest_cap": "1000000"},
+        }
+        assets = {
+            kind: {"address": one.asset_address, "name": f"{name}-{kind.upper()}", "universes": [universe]}
+            for kind, one in self._one_of_each_kind(name).items()
+        }
+        return {
+            "currency": name,
+            "market_type": "ALL",
+            "spot_price": spot,
+            "spot_price_24h": spot,
+            "spot": [],
+            "managers": [{"risk_universe_id": RISK_UNIVERSE, "risk_universe_name": "PRIME", "sm": 1, "pm": 5}],
+            "option": assets.get("option"),
+            "perp": assets.get("perp"),
+        }
+
+    def _one_of_each_kind(self, name: str) -> dict[str, Any]:
+        ours = (entry.instrument for entry in self.engine.listings.values() if entry.instrument.underlying == name)
+        return {kind_of(one): one for one in ours}
+
+    def feeds(self, fields: GetFeeds) -> dict[str, Any]:
+        """The oracle's view, unsigned: spot, and per expiry the forward's difference and the rate."""
+        names = [fields.currency] if fields.currency is not None else self.underlyings()
+        spots = {name: self._feed(name, price=index_text(self.index_of(name))) for name in names}
+        forwards = {name: self._forwards(name, fields.expiry) for name in names}
+        rates = {
+            name: {expiry: self._feed(name, expiry=int(expiry), rate="0") for expiry in forwards[name]} for name in names
+        }
+        return {
+            "spot_data": spots,
+            "fwd_data": forwards,
+            "rate_data": rates,
+            "perp_data": {},
+            "vol_data": {},
+            "funding_data": {},
+        }
+
+    def _forwards(self, name: str, expiry: int | None) -> dict[str, Any]:
+        spot = self.index_of(name)
+        found: dict[str, Any] = {}
+        for listing in self.engine.live_listings():
+            one = listing.instrument
+            if one.underlying != name or one.kind is None or listing.reference is None or expiry not in (None, one.expiry_s):
+                continue
+            if str(one.expiry_s) not in found:
+                difference = plain(listing.reference.forward - spot)
+                found[str(one.expiry_s)] = self._feed(
+                    name,
+                    expiry=one.expiry_s,
+                    fwd_diff=difference,
+                    spot_aggregate_latest="0",
+                    spot_aggregate_start="0",
+                )
+        return found
+
+    def _feed(self, currency: str, **values: Any) -> dict[str, Any]:
+        now_s = self.clock_ns() // 1_000_000_000
+        return {
+            "currency": currency,
+            "confidence": "1",
+            "timestamp": now_s,
+            "deadline": now_s + 300,
+            "signatures": dict(NO_SIGNATURES),
+            **values,
+        }
+
+    def settlement_prices(self, fields: ByCurrency) -> dict[str, Any]:
+        """Every expiry listed or settled; the price is null until it is known."""
+        self.index_of(fields.currency)
+        prices: dict[int, str | None] = {}
+        for listing in self.engine.listings.values():
+            one = listing.instrument
+            if one.kind is not None and one.underlying == fields.currency:
+                settled = listing.settlement_price
+                prices[one.expiry_s] = None if settled is None else plain(settled)
+        rows = [
+            {"expiry_date": date_text(expiry), "utc_expiry_sec": expiry, "price": price}
+            for expiry, price in sorted(prices.items())
+        ]
+        return {"expiries": rows}
+
+    # -- the tape
+
+    def public_rows(self, trade: Traded) -> list[dict[str, Any]]:
+        """Both rows of a trade, taker's last; remembered for the history."""
+        one = self.engine.listing(trade.maker.instrument).instrument
+        accounts = self.engine.accounts
+        rows = [
+            public_trade_json(one, fill, accounts[fill.account_id].owner or house_wallet(fill.account_id))
+            for fill in (trade.maker, trade.taker)
+        ]
+        self.tape.extend(rows)
+        return rows
+
+    def trades(self, fields: PublicTrades) -> dict[str, Any]:
+        """Newest first."""
+        rows = [row for row in reversed(self.tape) if self._wanted(row, fields)]
+        shown, pagination = page_of(rows, fields.page, fields.page_size)
+        settled = [{**row, "tx_hash": "", "batch_status": "Settled"} for row in shown]
+        return {"trades": settled, "pagination": pagination}
+
+    def _wanted(self, row: dict[str, Any], fields: PublicTrades) -> bool:
+        one = self.engine.listing(row["instrument_name"]).instrument
+        return (
+            fields.from_timestamp <= row["timestamp"] <= fields.to_timestamp
+            and fields.instrument_name in (None, row["instrument_name"])
+            and fields.subaccount_id in (None, row["subaccount_id"])
+            and fields.trade_id in (None, row["trade_id"])
+            and fields.currency in (None, one.underlying)
+            and fields.instrument_type in (None, kind_of(one))
+        )
+
+    # -- the venue
+
+    def time(self, fields: Empty) -> int:
+        return self.clock_ns() // MS
+
+    def incidents(self, fields: Empty) -> dict[str, Any]:
+        if not self.engine.maintenance:
+            return {"incidents": []}
+        incident = {
+            "creation_timestamp_sec": self.clock_ns() // 1_000_000_000,
+            "label": "maintenance",
+            "message": "The exchange is under maintenance",
+            "monitor_type": "manual",
+            "severity": "high",
+        }
+        return {"incidents": [incident]}
+
+    def spot_feed(self, currency: str) -> dict[str, Any]:
+        price, now_ms = plain(self.index_of(currency)), self.clock_ns() // MS
+        entry = {
+            "price": price,
+            "confidence": "1",
+            "price_prev_daily": price,
+            "confidence_prev_daily": "1",
+            "timestamp_prev_daily": now_ms - 86_400_000,
+        }
+        return {"timestamp": now_ms, "feeds": {currency: entry}}
+
+
+def date_text(expiry_s: int) -> str:
+    return datetime.fromtimestamp(expiry_s, UTC).strftime("%Y%m%d")
+
+
+def house_wallet(account_id: int) -> str:
+    """A made-up address for an account of the world itself."""
+    return "0x" + f"{account_id & ((1 << 160) - 1):040x}"
+

@@ -1,0 +1,235 @@
+"""`strikemaker paper`: build an exchange from settings and serve it until told to stop.
+
+Owns the wiring (engine, world, face, ledger, server), the command line of the stand-alone form and the one line of JSON
+that tells a client where to connect and with which test keys. Reads the wall clock and hands it on; nothing else in the
+exchange does. Never prints anything but that line to its standard output. Invariant: SIGTERM and SIGINT end in a flushed
+ledger.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import trio
+
+from actors.trading.errors import ConfigError
+from actors.venues.paper.chain import list_chain, read_chain
+from actors.venues.paper.derive_face import PAPER_CHAIN, DeriveFace, DeriveSettings
+from actors.venues.paper.engine import Engine
+from actors.venues.paper.exchange import Exchange, ExchangeSettings
+from actors.venues.paper.ledger import Ledger
+from actors.venues.paper.market import World, WorldSettings
+from actors.venues.paper.pit import EnginePit
+from actors.venues.paper.rules import derive_rules
+from actors.venues.paper.server import Server, ServerSettings
+
+FIRST_SUBACCOUNT = 30_001
+START_CASH = Decimal(1_000_000)
+Clock = Callable[[], int]
+
+
+@attrs.define(kw_only=True)
+class PaperRun:
+    """Everything one paper exchange is made of; the same for the stand-alone process and for a rehearsal."""
+
+    venue: str = "derive"
+    seed: int = 1
+    underlyings: tuple[str, ...] = ("ETH",)
+    tier: str = "market_maker"
+    speed: float = 1.0
+    frozen: bool = False
+    chain: str = ""
+    """A recorded chain (CSV, may be gzipped) in place of the synthetic world."""
+    world: dict[str, Any] = attrs.field(factory=dict)
+    """Further knobs of `WorldSettings`, by name; the same for every underlying."""
+    is_empty: bool = False
+    """No world at all: tests list and price by hand."""
+    accounts: int = 1
+    subaccounts: int = 1
+    cash: Decimal = START_CASH
+    speed_bump_ms: int = 0
+    chain_id: int = PAPER_CHAIN
+    strict_params: bool = True
+    max_connections_per_ip: int | None = None
+    notices: str = "mixed"
+    record_market: bool = True
+    ledger: Path | None = None
+    keep_records: bool = False
+    """Keep the ledger's rows in memory too (`exchange.ledger.records`)."""
+
+
+def virtual_clock(base_ns: int) -> Clock:
+    """Venue time that follows trio's clock, for runs on a virtual one."""
+    return lambda: base_ns + round(trio.current_time() * 1e9)
+
+
+def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None) -> Exchange:
+    """A whole exchange on a clock; ConfigError for settings that cannot be."""
+    if run.venue != "derive":
+        raise ConfigError(f"paper exchange: there is no {run.venue} face; use --venue derive")
+    engine = Engine(derive_rules(speed_bump_ms=run.speed_bump_ms), clock_ns, random.Random(f"engine {run.seed}"))
+    world = None if run.is_empty else Worlds(run, engine, clock_ns)
+    exchange = Exchange(
+        engine,
+        lambda exchange: _derive_face(exchange, run),
+        clock_ns=clock_ns,
+        ledger=Ledger(clock_ns, wall_ns or clock_ns, path=run.ledger, keep=run.keep_records),
+        world=world,
+        settings=ExchangeSettings(
+            seed=run.seed,
+            max_connections_per_ip=run.max_connections_per_ip,
+            notices=run.notices,
+            record_market=run.record_market,
+        ),
+    )
+    if world is not None:
+        world.open()
+    exchange.tell()
+    return exchange
+
+
+def _derive_face(exchange: Exchange, run: PaperRun) -> DeriveFace:
+    settings = DeriveSettings(
+        seed=run.seed, chain_id=run.chain_id, tier=run.tier, strict_params=run.strict_params
+    )
+    face = DeriveFace(exchange, settings)
+    now_s = exchange.clock_ns() // 1_000_000_000
+    for number in range(run.accounts):
+        first = FIRST_SUBACCOUNT + 1000 * number
+        ids = list(range(first, first + run.subaccounts))
+        wallet = face.wallets.open_test_account(run.seed, number, ids, now_s)
+        for subaccount_id in ids:
+            exchange.engine.open_account(subaccount_id, owner=wallet.address, cash={"USDC": run.cash})
+    return face
+
+
+class Worlds:
+    """One world per underlying, stepped together by the exchange's pump."""
+
+    def __init__(self, run: PaperRun, engine: Engine, clock_ns: Clock) -> None:
+        self._clock_ns = clock_ns
+        pit = EnginePit(engine)
+        self.renamed: dict[str, str] = {}
+        """Recorded names and what they are listed as, where a chain was rebased."""
+        self.each = [self._world(run, pit, underlying) for underlying in run.underlyings]
+
+    def _world(self, run: PaperRun, pit: EnginePit, underlying: str) -> World:
+        settings = WorldSettings.usual(underlying, **{"speed": run.speed, "frozen": run.frozen, **run.world})
+        chain = None
+        if run.chain:
+            chain = list_chain(read_chain(run.chain, underlying), run.venue, self._clock_ns() / 1e9)
+            self.renamed.update({quote.original: quote.instrument.name for part in chain.expiries for quote in part.quotes})
+        return World(settings, run.venue, pit, run.seed, chain)
+
+    def open(self) -> None:
+        for world in self.each:
+            world.open(self._clock_ns())
+
+    def step(self) -> None:
+        now = self._clock_ns()
+        for world in self.each:
+            world.step(now)
+
+
+async def run_paper(
+    run: PaperRun,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    server_settings: ServerSettings | None = None,
+    ready: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
+    """Serve on TCP until cancelled, SIGTERM or SIGINT; `ready` is told the endpoints and test credentials."""
+    exchange = build_exchange(run, time.time_ns)
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with Server(exchange, server_settings).running() as server, trio.open_nursery() as nursery:
+            at = await nursery.start(server.listen, host, port)
+            if ready is not None:
+                ready(ready_line(exchange, host, at))
+            async for _ in signals:
+                break
+            nursery.cancel_scope.cancel()
+
+
+def ready_line(exchange: Exchange, host: str, port: int) -> dict[str, Any]:
+    face = exchange.face
+    renamed = exchange.world.renamed if isinstance(exchange.world, Worlds) else {}
+    return {
+        "ready": True,
+        "venue": face.venue,
+        "ws_url": f"ws://{host}:{port}{face.ws_path}",
+        "rest_url": f"http://{host}:{port}{face.rest_path}",
+        "seed": exchange.settings.seed,
+        **face.ready_facts(),
+        **({"renamed": renamed} if renamed else {}),
+    }
+
+
+# -- the command
+
+
+def parser() -> argparse.ArgumentParser:
+    command = argparse.ArgumentParser(prog="strikemaker paper", description="Run the built-in paper exchange alone.")
+    command.add_argument("--venue", default="derive", help="whose language it speaks (derive)")
+    command.add_argument("--host", default="127.0.0.1", help="loopback address to listen on")
+    command.add_argument("--port", type=int, default=0, help="0: any free port")
+    command.add_argument("--seed", type=int, default=1, help="seed of the world, the keys and the faults")
+    command.add_argument("--underlying", action="append", help="ETH or BTC; may be repeated (ETH)")
+    command.add_argument("--chain", default="", help="recorded chain to load instead of the synthetic world")
+    command.add_argument("--speed", type=float, default=1.0, help="how much faster the world runs than the clock")
+    command.add_argument("--frozen", action="store_true", help="a market that does not move")
+    command.add_argument("--tier", default="market_maker", choices=("trader", "market_maker"), help="rate limits")
+    command.add_argument("--ledger", type=Path, default=None, help="file for the exchange's own record")
+    command.add_argument("--accounts", type=int, default=1, help="test wallets")
+    command.add_argument("--chain-id", type=int, default=PAPER_CHAIN, help="chain id of the signing domain")
+    command.add_argument("--speed-bump-ms", type=int, default=0, help="how long takers wait before they match")
+    command.add_argument("--max-connections", type=int, default=None, help="sockets for each address")
+    return command
+
+
+def settings_of(options: argparse.Namespace) -> PaperRun:
+    if options.host not in ("127.0.0.1", "::1", "localhost"):
+        raise ConfigError(f"--host {options.host}: the paper exchange listens on loopback only")
+    return PaperRun(
+        venue=options.venue,
+        seed=options.seed,
+        underlyings=tuple(options.underlying or ("ETH",)),
+        tier=options.tier,
+        speed=options.speed,
+        frozen=options.frozen,
+        chain=options.chain,
+        accounts=options.accounts,
+        chain_id=options.chain_id,
+        speed_bump_ms=options.speed_bump_ms,
+        max_connections_per_ip=options.max_connections,
+        ledger=options.ledger,
+    )
+
+
+def print_ready(line: dict[str, Any]) -> None:
+    sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    try:
+        run = settings_of(options)
+        trio.run(lambda: run_paper(run, host=options.host, port=options.port, ready=print_ready))
+    except ConfigError as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        return 2
+    except OSError as wrong:
+        sys.stderr.write(f"paper exchange: cannot listen on {options.host}:{options.port}: {wrong.strerror}\n")
+        return 3
+    return 0

@@ -1,0 +1,308 @@
+"""The paper exchange's front door: TCP or in-memory streams in, WebSockets and plain HTTP POSTs told apart, the pump.
+
+The only awaiting part of the exchange besides `run.py`. It decides nothing: frames go to the `Exchange` as text, what the
+exchange says waits in a session's outbox until the writer here takes it. WebSockets are trio-websocket's (the client
+speaks through another library on purpose), HTTP is h11's. Invariant: whatever ends a connection, `Exchange.leave` is
+called for it exactly once, and one client's death disturbs nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import attrs
+import h11
+import trio
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_server_stream
+
+from actors.venues.paper.exchange import Exchange
+from actors.venues.paper.sessions import Session
+
+HEAD_LIMIT = 65_536
+HANDSHAKE_S = 10.0
+REST_IDLE_S = 75.0
+CLOSE_GRACE_S = 1.0
+MAX_REST_BODY = 1_000_000
+UNSUPPORTED_DATA = 1003
+POLICY_VIOLATION = 1008
+Gone = (ConnectionClosed, HandshakeError, trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+@attrs.define
+class ServerSettings:
+    """Timings of the front door; all of them run on trio's clock."""
+
+    pump_s: float = 0.02
+    """How often the world moves, timers fire and due market data goes out."""
+    heartbeat_s: float = 180.0
+    """A WebSocket ping this often."""
+    silence_s: float = 60.0
+    """A ping without a pong for this long closes the socket."""
+    max_message: int = 1 << 20
+    """Longest message a client may send, bytes."""
+    demand_user_agent: bool = False
+    """True: a handshake or request without a User-Agent draws 403, as the real venue has done."""
+
+
+class ReplayStream(trio.abc.Stream):
+    """A stream whose first bytes were already read, and whose writes can be corked so that many frames leave in one."""
+
+    def __init__(self, stream: trio.abc.Stream, head: bytes) -> None:
+        self._stream = stream
+        self._head = head
+        self._corked: list[bytes] | None = None
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        if self._head:
+            size = len(self._head) if max_bytes is None else max_bytes
+            taken, self._head = self._head[:size], self._head[size:]
+            await trio.lowlevel.checkpoint()
+            return taken
+        return bytes(await self._stream.receive_some(max_bytes))
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self._corked is not None:
+            self._corked.append(bytes(data))
+            return
+        await self._stream.send_all(data)
+
+    def cork(self) -> None:
+        """Hold writes back until `uncork`; nobody may await anything but `send_all` in between."""
+        self._corked = []
+
+    async def uncork(self) -> None:
+        held, self._corked = self._corked, None
+        if held:
+            await self._stream.send_all(b"".join(held))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def read_head(stream: trio.abc.Stream) -> bytes:
+    """The first bytes up to the end of the HTTP head (and whatever came with them); empty when there is none in time."""
+    head = b""
+    with trio.move_on_after(HANDSHAKE_S):
+        while b"\r\n\r\n" not in head and len(head) < HEAD_LIMIT:
+            data = await stream.receive_some(HEAD_LIMIT)
+            if not data:
+                return b""
+            head += data
+        return head
+    return b""
+
+
+def asks_upgrade(head: bytes) -> bool:
+    lines = head.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")[1:]
+    return any(line.startswith(b"upgrade:") and b"websocket" in line for line in lines)
+
+
+class Server:
+    """Serves one `Exchange` on any number of streams. Use `running` around everything else."""
+
+    def __init__(self, exchange: Exchange, settings: ServerSettings | None = None) -> None:
+        self.exchange = exchange
+        self.settings = settings or ServerSettings()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Server]:
+        """Keep the pump going; on exit the exchange shuts its doors as the venue would and the ledger is closed."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pump)
+                yield self
+                nursery.cancel_scope.cancel()
+        finally:
+            self.exchange.stop()
+
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        *,
+        task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Accept TCP connections for ever; reports the port it listens on."""
+        listeners = await trio.open_tcp_listeners(port, host=host)
+        async with trio.open_nursery() as nursery:
+            for listener in listeners:
+                nursery.start_soon(trio.serve_listeners, self._serve_tcp, [listener])
+            task_status.started(int(listeners[0].socket.getsockname()[1]))
+
+    async def _serve_tcp(self, stream: trio.SocketStream) -> None:
+        try:
+            peer = str(stream.socket.getpeername()[0])
+        except OSError:
+            peer = "gone"
+        await self.serve_stream(stream, peer)
+
+    async def serve_stream(self, stream: trio.abc.Stream, peer: str = "memory") -> None:
+        """One connection from its first byte to its end; returns when it is over and never raises for a client's fault."""
+        try:
+            if self.exchange.is_down:
+                return
+            head = await read_head(stream)
+            if not head:
+                return
+            if asks_upgrade(head):
+                await self._serve_socket(ReplayStream(stream, head), peer)
+            else:
+                await self._serve_posts(stream, head, peer)
+        except Gone:
+            pass
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _pump(self) -> None:
+        while True:
+            self.exchange.pump()
+            await trio.sleep(self.settings.pump_s)
+
+    # -- WebSocket
+
+    async def _serve_socket(self, stream: ReplayStream, peer: str) -> None:
+        async with trio.open_nursery() as nursery:
+            socket = await self._shake_hands(nursery, stream)
+            if socket is not None:
+                session = self.exchange.enter(peer)
+                try:
+                    await self._converse(socket, stream, session)
+                finally:
+                    self.exchange.leave(session)
+            nursery.cancel_scope.cancel()
+
+    async def _shake_hands(self, nursery: trio.Nursery, stream: ReplayStream) -> WebSocketConnection | None:
+        with trio.move_on_after(HANDSHAKE_S):
+            request = await wrap_server_stream(nursery, stream, max_message_size=self.settings.max_message)
+            named = any(name.lower() == b"user-agent" and value.strip() for name, value in request.headers)
+            if self.settings.demand_user_agent and not named:
+                await request.reject(403, body=b"a User-Agent is required")
+            elif request.path.partition("?")[0].rstrip("/") != self.exchange.face.ws_path:
+                await request.reject(404, body=b"no such path")
+            else:
+                return await request.accept()
+        return None
+
+    async def _converse(self, socket: WebSocketConnection, stream: ReplayStream, session: Session) -> None:
+        """Reader, writer and heartbeat of one socket; the first to end takes the others along."""
+        async with trio.open_nursery() as nursery:
+
+            async def until_over(part: Callable[[], Awaitable[None]]) -> None:
+                with suppress(*Gone):
+                    await part()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(until_over, lambda: self._read(socket, session))
+            nursery.start_soon(until_over, lambda: self._write(socket, stream, session))
+            nursery.start_soon(until_over, lambda: self._beat(socket, session))
+        if session.doomed and not session.is_abrupt:
+            with trio.move_on_after(CLOSE_GRACE_S):
+                code = UNSUPPORTED_DATA if session.doomed == "binary frame" else POLICY_VIOLATION
+                await socket.aclose(code, session.doomed)
+
+    async def _read(self, socket: WebSocketConnection, session: Session) -> None:
+        while True:
+            message = await socket.get_message()
+            if isinstance(message, bytes):
+                session.doom("binary frame")
+                return
+            self.exchange.hear(session, message)
+
+    async def _write(self, socket: WebSocketConnection, stream: ReplayStream, session: Session) -> None:
+        """Everything due leaves in one write; a doomed session still gets what it was told before, unless cut abruptly."""
+        bell = trio.Event()
+
+        def ring() -> None:
+            bell.set()
+
+        session.ring = ring
+        while not (session.doomed and session.is_abrupt):
+            frames = session.due(self.exchange.clock_ns())
+            if frames:
+                await self._send(socket, stream, frames)
+                continue
+            if session.doomed:
+                return
+            if bell.is_set():
+                bell = trio.Event()
+            upcoming = session.next_due_ns()
+            wait_s = float("inf") if upcoming is None else max(0.0, (upcoming - self.exchange.clock_ns()) / 1e9)
+            with trio.move_on_after(wait_s):
+                await bell.wait()
+
+    async def _send(self, socket: WebSocketConnection, stream: ReplayStream, frames: list[str]) -> None:
+        stream.cork()
+        try:
+            for frame in frames:
+                await socket.send_message(frame)
+        finally:
+            await stream.uncork()
+
+    async def _beat(self, socket: WebSocketConnection, session: Session) -> None:
+        beats = 0
+        while True:
+            await trio.sleep(self.settings.heartbeat_s)
+            beats += 1
+            with trio.move_on_after(self.settings.silence_s) as patience:
+                await socket.ping(beats.to_bytes(4, "big"))
+            if patience.cancelled_caught:
+                session.doom("no pong", abrupt=True)
+                return
+
+    # -- REST
+
+    async def _serve_posts(self, stream: trio.abc.Stream, head: bytes, peer: str) -> None:
+        """Requests of one HTTP/1.1 connection, one after the other."""
+        http = h11.Connection(h11.SERVER)
+        http.receive_data(head)
+        try:
+            while True:
+                asked = await self._next_request(http, stream)
+                if asked is None:
+                    return
+                status, body = self._answer(asked[0], asked[1], peer)
+                await self._reply(http, stream, status, body)
+                if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+                    return
+                http.start_next_cycle()
+        except h11.RemoteProtocolError as error:
+            if http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+                await self._reply(http, stream, error.error_status_hint, b'{"message":"bad request"}')
+
+    async def _next_request(self, http: h11.Connection, stream: trio.abc.Stream) -> tuple[h11.Request, bytes] | None:
+        """The next whole request; None when the peer is done, silent for too long, or sends too much."""
+        request: h11.Request | None = None
+        body = bytearray()
+        with trio.move_on_after(REST_IDLE_S):
+            while len(body) <= MAX_REST_BODY:
+                event = http.next_event()
+                if event is h11.NEED_DATA:
+                    http.receive_data(bytes(await stream.receive_some(HEAD_LIMIT)))
+                elif isinstance(event, h11.Request):
+                    request = event
+                elif isinstance(event, h11.Data):
+                    body += event.data
+                elif isinstance(event, h11.EndOfMessage):
+                    return (request, bytes(body)) if request is not None else None
+                else:
+                    return None
+        return None
+
+    def _answer(self, request: h11.Request, body: bytes, peer: str) -> tuple[int, bytes]:
+        headers = {bytes(name).decode("latin-1").lower(): bytes(value).decode("latin-1") for name, value in request.headers}
+        if self.settings.demand_user_agent and not headers.get("user-agent", "").strip():
+            return 403, b'{"message":"a User-Agent is required"}'
+        reply = self.exchange.post(peer, bytes(request.method).decode(), bytes(request.target).decode(), headers, body)
+        return reply.status, reply.body
+
+    async def _reply(self, http: h11.Connection, stream: trio.abc.Stream, status: int, body: bytes) -> None:
+        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+        await stream.send_all(
+            http.send(h11.Response(status_code=status, headers=headers))
+            + http.send(h11.Data(data=body))
+            + http.send(h11.EndOfMessage())
+        )
