@@ -7,13 +7,14 @@ Invariant: an answer that is not Derive's JSON proves nothing about a request th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
 from actors.trading.errors import OutcomeUnknown, VenueRefused
 from actors.venues.derive.codes import RATE_LIMITED
-from actors.venues.derive.signing import SigningKey
+from actors.venues.derive.signing import SigningKey, address_bytes, checksum_address
 from actors.venues.dialect import Call
 from actors.venues.protocol import Answer, JsonRpc, MalformedFrame
 
@@ -61,3 +62,21 @@ def rest_answer(status: int, body: bytes) -> tuple[msgspec.Raw | None, tuple[int
     if 400 <= status < 500:
         raise VenueRefused(status, "turned away before the exchange", f"HTTP {status}")
     raise OutcomeUnknown(f"HTTP {status} without an answer of the exchange")
+
+
+class DeriveRest:
+    """The form as the guard's REST link takes it; `clock_ns` is the wall clock."""
+
+    def __init__(self, rest_url: str, key: SigningKey, wallet: str, clock_ns: Callable[[], int]) -> None:
+        self._url = rest_url
+        self._key = key
+        self._wallet = checksum_address(address_bytes(wallet))
+        self._clock_ns = clock_ns
+
+    def request(self, call: Call) -> tuple[str, dict[str, str], bytes]:
+        return rest_request(
+            self._url, call, key=self._key, wallet=self._wallet, now_ms=self._clock_ns() // 1_000_000
+        )
+
+    def answer(self, status: int, body: bytes) -> tuple[msgspec.Raw | None, tuple[int, str, str] | None]:
+        return rest_answer(status, body)

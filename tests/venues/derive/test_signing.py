@@ -210,7 +210,7 @@ def test_addresses_are_spelt_with_the_checksum_wallets_use(raw_address: bytes):
 def test_a_mistyped_address_is_noticed():
     """One letter in the wrong case means that somebody typed it: refused."""
     for wrong in (SIGNER.replace("D", "d", 1), SIGNER[:-1], SIGNER + "0", "0x" + "z" * 40, ""):
-        with pytest.raises(ValueError, match="address|mistyped"):
+        with pytest.raises(ValueError, match=r"address|mistyped"):
             signing.address_bytes(wrong)
 
 
