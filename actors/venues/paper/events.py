@@ -8,7 +8,7 @@ instrument between two drains and comes last. Invariant: an order's final `Order
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +17,7 @@ from actors.trading.instruments import Side
 from actors.venues.paper.tickets import Fill, Order, Refusal
 
 
-class InstrumentState(str, Enum):
+class InstrumentState(StrEnum):
     OPEN = "open"
     LOCKED = "locked"
     """Cancels only: before activation, after deactivation, or by order of the operator."""
@@ -27,7 +27,7 @@ class InstrumentState(str, Enum):
     DELIVERED = "delivered"
 
 
-class BalanceUpdate(str, Enum):
+class BalanceUpdate(StrEnum):
     TRADE = "trade"
     DEPOSIT = "asset_deposit"
     PERP_SETTLEMENT = "perp_settlement"

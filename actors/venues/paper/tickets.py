@@ -9,7 +9,7 @@ Invariant: an `Order` reaches at most one final status, and `filled + remaining`
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -19,12 +19,12 @@ from actors.trading.instruments import Side
 ZERO = Decimal(0)
 
 
-class OrderType(str, Enum):
+class OrderType(StrEnum):
     LIMIT = "limit"
     MARKET = "market"
 
 
-class TimeInForce(str, Enum):
+class TimeInForce(StrEnum):
     """How long an order may rest. Post-only is a flag of its own (`OrderRequest.post_only`), also for Derive."""
 
     GTC = "gtc"
@@ -33,7 +33,7 @@ class TimeInForce(str, Enum):
     FOK = "fok"
 
 
-class OrderStatus(str, Enum):
+class OrderStatus(StrEnum):
     """PENDING is an aggressive order waiting in the speed bump: not on the book, not final."""
 
     PENDING = "pending"
@@ -48,7 +48,7 @@ class OrderStatus(str, Enum):
         return self not in (OrderStatus.OPEN, OrderStatus.PENDING)
 
 
-class CancelReason(str, Enum):
+class CancelReason(StrEnum):
     NONE = ""
     USER = "user_request"
     MMP = "mmp_trigger"
@@ -64,12 +64,12 @@ class CancelReason(str, Enum):
     ADMIN = "compliance"
 
 
-class Role(str, Enum):
+class Role(StrEnum):
     MAKER = "maker"
     TAKER = "taker"
 
 
-class Reason(str, Enum):
+class Reason(StrEnum):
     """Why a request was refused; each face maps these to its venue's codes."""
 
     UNKNOWN_ACCOUNT = "no such account"
@@ -111,7 +111,7 @@ class Reason(str, Enum):
     QUOTE_ORDER = "order belongs to a mass quote"
     QUOTE_CROSSED = "own bid at or above own ask"
     TOO_MANY_QUOTES = "too many quotes"
-    UNKNOWN_QUOTES = "quotes of several indices in one request"
+    SEVERAL_INDICES = "quotes of several indices in one request"
 
 
 class Refusal(Exception):
@@ -125,6 +125,27 @@ class Refusal(Exception):
         self.reason = reason
         self.detail = detail
         self.limit = limit
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """What the world says about one instrument. Prices in the instrument's own unit (coin for inverse options).
+
+    At most 12 decimals. `min_price` and `max_price` None: the venue's band rule applies. Greeks are per contract.
+    """
+
+    mark: Decimal
+    forward: Decimal = ZERO
+    mark_vol: float = 0.0
+    """A fraction a year."""
+    discount: float = 1.0
+    delta: float = 0.0
+    gamma: float = 0.0
+    vega: float = 0.0
+    theta: float = 0.0
+    rho: float = 0.0
+    funding_rate: float = 0.0
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
