@@ -13,6 +13,7 @@ from collections.abc import Generator, Sequence
 
 import attrs
 import numpy as np
+from scipy.linalg import solveh_banded
 
 from actors.trading import smile_fit
 from actors.trading.smile_fit import Board
@@ -28,8 +29,11 @@ _DENSITY_UNIT = 0.01
 _FIT_POINTS = 81
 _CHECK_POINTS = 601
 _STIFFENING = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
-_STEPS_EACH = 6
+_WARM_FROM = 6
+_STEPS_EACH = 7
 _RESTING_GAIN = 0.01
+_BANDS = 10
+"""A slice touches its neighbours only: the matrix is a band of two blocks of five."""
 _REPAIR_ROUNDS = 30
 _FLATTEN = 0.04
 
@@ -68,14 +72,15 @@ def moneyness_grid(finest: float, widest: float, points: int) -> Floats:
     return np.asarray(finest * np.sinh(np.linspace(-end, end, points)))
 
 
-def corrected(board: Board, rows: Floats) -> Generator[None, None, Floats]:
+def corrected(board: Board, rows: Floats, warm: bool = False) -> Generator[None, None, Floats]:
     """Fits all slices together under ever stiffer conditions; yields after each step, returns the rows.
 
-    Damped Gauss-Newton on the quotes' cost plus penalties; a slice far from any violation hardly moves.
+    Damped Gauss-Newton on the quotes' cost plus penalties; a slice far from any violation hardly moves. `warm`: the rows
+    come from a surface without arbitrage and the market has moved little, so the gentle beginning is left out.
     """
     grid = _Grid(board, _FIT_POINTS)
     damping = 1e-2
-    for stiffness in _STIFFENING:
+    for stiffness in _STIFFENING[_WARM_FROM:] if warm else _STIFFENING:
         cost = grid.cost(rows, stiffness)
         for _ in range(_STEPS_EACH):
             step = grid.step(rows, stiffness, damping)
@@ -136,9 +141,12 @@ class _Grid:
         self._add_density(matrix, gradient, rows, curves, scale, stiffness)
         self._add_calendar(matrix, gradient, rows, curves, scale, stiffness)
         flat = matrix.reshape(5 * count, 5 * count)
-        flat[np.diag_indices(5 * count)] *= 1.0 + damping
-        flat[np.diag_indices(5 * count)] += 1e-9
-        return np.asarray(-np.linalg.solve(flat, gradient.ravel()).reshape(count, 5), dtype=np.float64)
+        bands = np.zeros((_BANDS, 5 * count))
+        for above in range(min(_BANDS, 5 * count)):
+            bands[_BANDS - 1 - above, above:] = flat.diagonal(above)
+        bands[-1] = bands[-1] * (1.0 + damping) + 1e-9
+        solved = solveh_banded(bands, gradient.ravel(), overwrite_ab=True, check_finite=False)
+        return np.asarray(-solved.reshape(count, 5), dtype=np.float64)
 
     def _add_density(
         self, matrix: Floats, gradient: Floats, rows: Floats, curves: Curves, scale: Floats, stiffness: float

@@ -63,10 +63,14 @@ def refit(
     fitted: list[FittedSlice] = []
     while found:
         board = smile_fit.pack([each.smile for each in found])
-        rows_fit = yield from smile_fit.fitted_rows(board, _start(board, found, previous), _FIRST_STEPS)
+        yield
+        rows_fit, warm = _start(board, found, previous, settings)
+        yield
+        if not warm:
+            rows_fit = yield from smile_fit.fitted_rows(board, rows_fit, _FIRST_STEPS)
         bad = _misfits(board, rows_fit, settings)
         if not bad:
-            rows_fit = yield from arbitrage.corrected(board, rows_fit)
+            rows_fit = yield from arbitrage.corrected(board, rows_fit, warm)
             rows_fit, incurable = yield from arbitrage.repaired(board, rows_fit)
             bad = dict.fromkeys(incurable, "no arbitrage-free smile for its quotes")
             bad = bad or _misfits(board, rows_fit, settings)
@@ -101,7 +105,7 @@ def _evidence(expiry_s: int, quotes: Sequence[SmileQuote], now: float, settings:
         return f"expires in {expiry_s - now:.0f} s, limit {settings.min_life_s:g} s"
     fresh = [each for each in quotes if now - each.at <= settings.max_quote_age_s and each.forward > 0.0]
     chosen = sorted((each for each in fresh if is_out_of_the_money(each)), key=_moneyness)
-    two_sided = [each for each in chosen if each.bid and each.ask and 0.0 < each.bid < each.ask]
+    two_sided = [each for each in chosen if each.bid and each.ask]
     if len(two_sided) < settings.min_quotes:
         return f"{len(two_sided)} fresh two-sided out-of-the-money quotes, need {settings.min_quotes}"
     t_years = (expiry_s - now) / SECONDS_PER_YEAR
@@ -113,7 +117,7 @@ def _evidence(expiry_s: int, quotes: Sequence[SmileQuote], now: float, settings:
     if len(keep) < settings.min_quotes:
         return f"{len(keep)} usable quotes of {len(two_sided)}, need {settings.min_quotes}"
     kept = {two_sided[i].instrument for i in keep}
-    rejected = tuple(each.instrument for each in chosen if each.instrument not in kept)
+    rejected = tuple(each.instrument for each in two_sided if each.instrument not in kept)
     forward = float(np.median([each.forward for each in fresh]))
     return _Evidence(expiry_s, forward, Smile(t_years, k[keep], bid[keep], ask[keep]), rejected)
 
@@ -176,20 +180,22 @@ def _out_of_line(k: Floats, mid: Floats, half: Floats) -> Floats:
     return np.asarray(np.where(judged, np.abs(mid - np.where(judged, expected, mid)) / tolerated, 0.0))
 
 
-def _start(board: Board, found: Sequence[_Evidence], previous: Surface | None) -> Floats:
-    """Rows to start from: per expiry the better of a fresh start and the last surface's curve."""
-    rows = smile_fit.first_rows(board)
-    if previous is None or not previous.slices:
-        return rows
-    warm = rows.copy()
-    for i, each in enumerate(found):
-        last = previous.slices.get(each.expiry_s)
-        if last is not None:
-            warm[i] = row_of(last.curve, float(board.theta[i]))
-            warm[i, (BOTTOM, RIGHT, LEFT)] *= each.smile.t_years / last.t_years
-    warm = smile_fit.admissible(warm, board.theta)
-    better = smile_fit.cost_of(board, warm) <= smile_fit.cost_of(board, rows)
-    return np.where(better[:, None], warm, rows)
+def _start(
+    board: Board, found: Sequence[_Evidence], previous: Surface | None, settings: SurfaceSettings
+) -> tuple[Floats, bool]:
+    """Rows to start from, and whether they are the last surface's: so they are while each of its curves still fits."""
+    last = [previous.slices.get(each.expiry_s) if previous else None for each in found]
+    if not all(last):
+        return smile_fit.first_rows(board), False
+    rows = np.empty((len(found), 5))
+    for i, (each, old) in enumerate(zip(found, last, strict=True)):
+        assert old is not None  # all are there, checked above
+        rows[i] = row_of(old.curve, float(board.theta[i]))
+        rows[i, [BOTTOM, RIGHT, LEFT]] *= each.smile.t_years / old.t_years
+    rows = smile_fit.admissible(rows, board.theta)
+    if (_distances(board, rows)[0] > settings.doubtful_misfit).any():
+        return smile_fit.first_rows(board), False
+    return rows, True
 
 
 def _misfits(board: Board, rows: Floats, settings: SurfaceSettings) -> dict[int, str]:

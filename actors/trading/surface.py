@@ -55,8 +55,8 @@ class FairValue(msgspec.Struct, frozen=True, gc=False):
     t_years: float
     greeks: Greeks
     """In the forward's currency, smile held still; units on `Greeks`."""
-    premium: float
-    """In the instrument's own numeraire: the coin's for Deribit's inverse options, else the same as greeks.price."""
+    in_coin: bool
+    """The instrument's premium is counted in the coin itself: quote currency / forward (Deribit's inverse options)."""
     delta: float
     """With the skew dynamics: greeks.delta + vega x d(vol)/d(forward)."""
     age_s: float
@@ -68,17 +68,23 @@ class FairValue(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def price(self) -> float:
-        return self.greeks.price
+        """In the instrument's own premium."""
+        return self.greeks.price / self._unit
 
     @property
-    def price_uncertainty(self) -> float:
-        """One standard deviation, in the forward's currency."""
-        return self.greeks.vega * self.vol_uncertainty
+    def uncertainty(self) -> float:
+        """One standard deviation of `price`, in the instrument's own premium."""
+        return self.greeks.vega * self.vol_uncertainty / self._unit
 
     def price_at(self, forward: float) -> float:
-        """First-order reprice for a moved forward: delta with its skew term, and gamma."""
+        """`price` for a moved forward, to first order: delta with its skew term, and gamma."""
         move = forward - self.forward
-        return max(self.greeks.price + move * (self.delta + 0.5 * self.greeks.gamma * move), 0.0)
+        money = max(self.greeks.price + move * (self.delta + 0.5 * self.greeks.gamma * move), 0.0)
+        return money / forward if self.in_coin else money
+
+    @property
+    def _unit(self) -> float:
+        return self.forward if self.in_coin else 1.0
 
 
 class NoFairValue(msgspec.Struct, frozen=True):
@@ -126,7 +132,7 @@ class FittedSlice:
     curve: SviSlice
     used: int
     rejected: tuple[str, ...]
-    """Instruments whose quotes were left out as stale, crossed or meaningless."""
+    """Instruments whose two-sided quotes were left out: crossed, absurdly wide, or out of line with their neighbours."""
     misfit: float
     """Root mean square distance from mid, in half-spreads, vega-weighted."""
     noise_vol: float
@@ -251,7 +257,7 @@ class Surface:
             forward=forward,
             t_years=t_years,
             greeks=ours,
-            premium=ours.price / forward if instrument.numeraire is Numeraire.COIN else ours.price,
+            in_coin=instrument.numeraire is Numeraire.COIN,
             delta=ours.delta + ours.vega * vol_by_forward,
             age_s=age_s,
             vol_uncertainty=spread,
