@@ -133,7 +133,7 @@ REASON_CODES: dict[Reason, int] = {
     Reason.QUOTE_ORDER: BAD_PARAMS,
     Reason.QUOTE_CROSSED: 11007,
     Reason.TOO_MANY_QUOTES: BAD_PARAMS,
-    Reason.UNKNOWN_QUOTES: BAD_PARAMS,
+    Reason.SEVERAL_INDICES: BAD_PARAMS,
 }
 
 

@@ -268,13 +268,13 @@ class DeriveMarket:
     def public_rows(self, trade: Traded) -> list[dict[str, Any]]:
         """Both rows of a trade, taker's last; remembered for the history."""
         one = self.engine.listing(trade.maker.instrument).instrument
-        accounts = self.engine.accounts
-        rows = [
-            public_trade_json(one, fill, accounts[fill.account_id].owner or house_wallet(fill.account_id))
-            for fill in (trade.maker, trade.taker)
-        ]
+        rows = [public_trade_json(one, fill, self._wallet(fill.account_id)) for fill in (trade.maker, trade.taker)]
         self.tape.extend(rows)
         return rows
+
+    def _wallet(self, account_id: int) -> str:
+        account = self.engine.accounts[account_id]
+        return house_wallet(account_id) if account.house else account.owner
 
     def trades(self, fields: PublicTrades) -> dict[str, Any]:
         """Newest first."""

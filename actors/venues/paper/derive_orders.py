@@ -81,12 +81,11 @@ class DeriveOrders:
     def replace(self, caller: Caller, fields: ReplaceFields) -> Any:
         """Cancels first; a failure of the new half leaves the old order cancelled and travels inside the result.
 
-        Ticks, steps and the signature are the gateway's business and refused before anything is cancelled (U).
+        A request that is wrong by itself (ticks, nonce, signature, ...) is refused before anything is cancelled.
         """
         if (fields.order_id_to_cancel is None) == (fields.nonce_to_cancel is None):
             raise Refused(codes.BAD_PARAMS, "exactly one of order_id_to_cancel and nonce_to_cancel is required")
         request = self._request(caller, fields)
-        self._verifier(caller, fields)()
         expected = fields.expected_filled_amount
         replaced = self.engine.replace(
             fields.subaccount_id,
@@ -94,6 +93,7 @@ class DeriveOrders:
             order_id=fields.order_id_to_cancel,
             nonce=None if fields.nonce_to_cancel is None else nonce_of(fields.nonce_to_cancel),
             expected_filled=None if expected is None else self._listing(fields.instrument_name).amount_of(expected),
+            verify=self._verifier(caller, fields),
         )
         return self._replaced(replaced)
 
