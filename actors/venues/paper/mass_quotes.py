@@ -64,7 +64,7 @@ class QuoteRun:
             raise Refusal(Reason.TOO_MANY_QUOTES, "", str(floor.rules.max_quotes))
         scopes = {floor.scope_of(floor.listing(entry.instrument)) for entry in entries}
         if len(scopes) > 1:
-            raise Refusal(Reason.UNKNOWN_QUOTES)
+            raise Refusal(Reason.SEVERAL_INDICES)
         for scope in scopes:
             guard = self._account.guards.get((scope, self._group))
             if guard is None or not guard.config.interval_ms:

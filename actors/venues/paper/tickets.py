@@ -111,7 +111,7 @@ class Reason(StrEnum):
     QUOTE_ORDER = "order belongs to a mass quote"
     QUOTE_CROSSED = "own bid at or above own ask"
     TOO_MANY_QUOTES = "too many quotes"
-    UNKNOWN_QUOTES = "quotes of several indices in one request"
+    SEVERAL_INDICES = "quotes of several indices in one request"
 
 
 class Refusal(Exception):
