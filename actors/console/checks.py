@@ -219,12 +219,16 @@ def _check_strategy(cell: CellSettings, at: str, say: Say) -> None:
     from actors.trading import strategies
 
     try:
-        module = strategies.find(cell.quoting)
-        strategies.read_parameters(module.Parameters, cell.quoting.params, cell.quoting.strategy)
+        strategies.build(cell.quoting, cell.limits, has_surface=True)
     except ConfigError as error:
         for problem in error.problems:
             path, _, words = problem.partition(": ")
             say(f"{at}.{path}", words)
+    own = cell.quoting.protections
+    for low, high in (("min_delta", "max_delta"), ("min_days", "max_days")):
+        least, most = getattr(own, low), getattr(own, high)
+        if least is not None and most is not None and least > most:
+            say(f"{at}.quoting.protections.{low}", f"{least:g} is above {high} {most:g}: nothing would be quoted")
 
 
 def _check_sizes(cell: CellSettings, at: str, warnings: list[str]) -> None:

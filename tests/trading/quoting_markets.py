@@ -5,9 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
 from actors.console.settings import QuotingSettings
 from actors.trading.books import Book, Level, Market
-from actors.trading.instruments import FeeSchedule, Instrument, LadderStep, Numeraire, OptionKind
+from actors.trading.instruments import FeeSchedule, Instrument, LadderStep, Numeraire, OptionKind, Side
 from actors.trading.strategies import View
 
 NOW_S = 1_795_000_000
@@ -61,3 +63,31 @@ def view_of(market: Market, **facts: Any) -> View:
 
 def settings(**changes: Any) -> QuotingSettings:
     return QuotingSettings(**changes)
+
+
+@attrs.frozen
+class Surface:
+    """A fair value as a surface would state it."""
+
+    price: float
+    vol: float = 0.6
+    age_s: float = 0.0
+    uncertainty: float = 0.0
+
+
+def priced_view(instrument: Instrument | None = None, vol: float = 0.6, **facts: Any) -> View:
+    """An option at the money around whose mark everything is known, with a hundred ticks of room on both sides."""
+    option = instrument or derive_call()
+    bare = market((), (), instrument=option, mark_vol=vol, index=3000.0)
+    mark = view_of(bare).mark
+    assert mark is not None
+    middle = option.onto_ladder(round(mark / option.tick_float), Side.BID)
+    seen = market(
+        ((option.step_down(middle, 100), 1000),),
+        ((option.step_up(middle, 100), 1000),),
+        mark=mark,
+        instrument=option,
+        mark_vol=vol,
+        index=3000.0,
+    )
+    return view_of(seen, **facts)

@@ -12,7 +12,6 @@ import attrs
 
 from actors.console.settings import LimitSettings, QuotingSettings
 from actors.trading.books import Market, best_with_size, steps_at_least
-from actors.trading.errors import ConfigError
 from actors.trading.instruments import Side
 from actors.trading.strategies import Inventory, View, Wish, no_wish
 
@@ -95,16 +94,4 @@ def fallback_distance(view: View, settings: QuotingSettings) -> float | None:
 
 
 def build(parameters: Parameters, settings: QuotingSettings, limits: LimitSettings) -> Improve:
-    """ConfigError on an unknown `coarse_tick` or a negative improvement."""
-    problems = []
-    if settings.coarse_tick not in ("one_tick", "join"):
-        problems.append(f"quoting.coarse_tick: {settings.coarse_tick!r} is neither one_tick nor join")
-    if settings.improvement < 0:
-        problems.append(f"quoting.improvement: {settings.improvement} is negative; give 0 (join the best) or more")
-    if settings.improvement_reference_size < 0:
-        problems.append(
-            f"quoting.improvement_reference_size: {settings.improvement_reference_size} is negative; 0 is any size"
-        )
-    if problems:
-        raise ConfigError(*problems)
     return Improve(settings)

@@ -30,11 +30,11 @@ class Parameters:
     gamma: float = key(0.001, "risk aversion", unit="per unit of quote currency", above=0)
     alpha: float = key(0.7, "fills at fair value are 1 / (1 + exp(alpha)) of all requests")
     beta: float = key(1.5, "how fast fills thin out with distance", unit="per vol point", above=0)
-    board_trades: float = key(500.0, "requests from each side, all options together", unit="per day", above=0, high=20000)
+    board_trades: float = key(500.0, "requests from each side, all options together", unit="per day", above=0, high=5000)
     board_vega: float = key(1.0, "vega of a typical fill", unit="quote currency per vol point", above=0)
     vol_of_vol_points: float = key(3.0, "how much volatility moves", unit="vol points per root day", low=0)
     vol_drift_points: float = key(0.0, "drift of volatility beyond what options price in", unit="vol points per day")
-    horizon_days: float = key(1.0, "how long vega is held", unit="days", above=0, high=10)
+    horizon_days: float = key(1.0, "how long vega is held", unit="days", above=0, high=2)
     gamma_horizon_days: float = key(1 / 24, "how long gamma near the strike is held unhedged", unit="days", low=0)
     max_skew: float = key(1.0, "leaning never exceeds this many half-spreads", low=0)
 

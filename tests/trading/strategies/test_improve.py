@@ -8,7 +8,6 @@ import pytest
 from quoting_markets import deribit_call, derive_call, market, settings, view_of
 
 from actors.trading.books import Market
-from actors.trading.errors import ConfigError
 from actors.trading.instruments import Side
 from actors.trading.quoting import shape
 from actors.trading.strategies import Inventory, Wish, build
@@ -135,10 +134,3 @@ def test_a_coarse_tick_of_quote_currency_is_improved_by_one_tick() -> None:
     coarse = derive_call(tick=Decimal("1"))
     seen = market(((100, 5),), ((105, 5),), mark=102.0, instrument=coarse)
     assert prices(wish_of(seen, min_spread_bps=5.0)) == (101, 104)
-
-
-@pytest.mark.parametrize("keys", [{"coarse_tick": "two"}, {"improvement": -0.1}, {"improvement_reference_size": -1.0}])
-def test_wrong_settings_are_refused_at_start(keys: dict[str, object]) -> None:
-    """Each names its key."""
-    with pytest.raises(ConfigError, match=f"quoting.{next(iter(keys))}"):
-        build(settings(**keys))

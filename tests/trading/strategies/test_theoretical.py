@@ -1,0 +1,216 @@
+"""Around fair value, with a half-spread made of everything that can go wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from quoting_markets import Surface, deribit_call, derive_call, market, priced_view, settings, view_of
+
+from actors.console.settings import LimitSettings
+from actors.trading.errors import ConfigError
+from actors.trading.fair import maker_fee
+from actors.trading.instruments import Side
+from actors.trading.quoting import decide
+from actors.trading.strategies import IndexMoves, Inventory, View, Wish, build
+from actors.trading.strategies.theoretical import expected_move, thinness
+
+QUIET = {
+    "base_bps": 0.0,
+    "vol_of_vol_points": 0.0,
+    "adverse_weight": 0.0,
+    "expiry_bps": 0.0,
+    "depth_bps": 0.0,
+    "doubt_weight": 0.0,
+    "required_edge": 0.0,
+}
+
+
+def wish_of(view: View, inventory: Inventory | None = None, max_vega: float | None = None, **params: float) -> Wish:
+    chosen = settings(strategy="theoretical", params=params)
+    return build(chosen, LimitSettings(max_vega=max_vega)).quote(view, inventory or Inventory())
+
+
+def halves(wish: Wish) -> tuple[float, float]:
+    """Distance of bid and ask from fair."""
+    fair = dict(wish.terms)["fair"]
+    assert wish.bid is not None
+    assert wish.ask is not None
+    return fair - wish.bid, wish.ask - fair
+
+
+def test_flat_the_quote_is_symmetric_about_fair() -> None:
+    """And its half-spread is the sum of the terms that explain it."""
+    wish = wish_of(priced_view(fair=Surface(100.0)))
+    terms = dict(wish.terms)
+    parts = ("base", "vol_of_vol", "adverse_selection", "expiry", "depth", "doubt", "fees")
+    assert halves(wish) == (pytest.approx(terms["half_spread"]), pytest.approx(terms["half_spread"]))
+    assert terms["half_spread"] == pytest.approx(sum(terms[name] for name in parts))
+
+
+@pytest.mark.parametrize(
+    ("param", "term"),
+    [("base_bps", "base"), ("vol_of_vol_points", "vol_of_vol"), ("adverse_weight", "adverse_selection"),
+     ("expiry_bps", "expiry"), ("doubt_weight", "doubt")],
+)  # fmt: skip
+def test_each_parameter_makes_its_own_term(param: str, term: str) -> None:
+    """With everything else off, one parameter moves one term and the half-spread by it."""
+    wish = wish_of(priced_view(fair=Surface(100.0, uncertainty=0.4)), **(QUIET | {param: 2.0}))
+    terms = dict(wish.terms)
+    assert terms[term] > 0
+    assert terms["half_spread"] == pytest.approx(terms[term] + terms["fees"])
+
+
+def test_known_terms_have_known_sizes() -> None:
+    """50 bps of 100 is 0.50; half a vol point of vega is vega / 200; three standard deviations of 0.2 are 0.60."""
+    view = priced_view(fair=Surface(100.0, uncertainty=0.2))
+    terms = dict(wish_of(view, base_bps=50.0, vol_of_vol_points=0.5, doubt_weight=3.0).terms)
+    assert view.greeks is not None
+    assert terms["base"] == pytest.approx(0.5)
+    assert terms["vol_of_vol"] == pytest.approx(view.greeks.vega / 200)
+    assert terms["doubt"] == pytest.approx(0.6)
+
+
+def test_adverse_selection_is_what_a_move_takes_over_our_reaction_time() -> None:
+    """Delta times the expected move, and half gamma times its square; the livelier volatility counts."""
+    view = priced_view(fair=Surface(100.0))
+    greeks = view.greeks
+    assert greeks is not None
+    move = 3000.0 * 0.6 * (2.0 / (365 * 86400)) ** 0.5
+    assert expected_move(view, 2.0) == pytest.approx(move)
+    terms = dict(wish_of(view, reaction_s=2.0).terms)
+    assert terms["adverse_selection"] == pytest.approx(greeks.delta * move + greeks.gamma * move**2 / 2)
+    lively = priced_view(fair=Surface(100.0), index_moves=IndexMoves(3000.0, 0.0, 1.2))
+    assert expected_move(lively, 2.0) == pytest.approx(2 * move)
+
+
+def test_the_required_edge_is_a_floor_above_fees() -> None:
+    """With all terms off, the quote stands at fee plus edge."""
+    view = priced_view(fair=Surface(100.0))
+    fee = maker_fee(view.market, 100.0)
+    wish = wish_of(view, **(QUIET | {"required_edge": 0.7}))
+    assert halves(wish) == (pytest.approx(fee + 0.7), pytest.approx(fee + 0.7))
+    assert dict(wish.terms)["required_edge"] == pytest.approx(0.7)
+
+
+def test_a_thin_book_widens() -> None:
+    """An empty side counts as no depth at all; both sides full as full."""
+    full = market(((100, 600),), ((110, 500),))
+    assert thinness(full, 5.0) == 0.0
+    assert thinness(market(((100, 600),), ()), 5.0) == 1.0
+    assert thinness(market(((100, 250),), ((110, 500),)), 5.0) == pytest.approx(0.5)
+
+
+def test_long_leans_down_and_short_leans_up_but_never_through_fair() -> None:
+    """A full position with a huge skew brings the ask to fair plus fee, not below."""
+    view = priced_view(fair=Surface(100.0))
+    fee = maker_fee(view.market, 100.0)
+    long = Inventory(position=1.0, max_position=1.0)
+    bid, ask = halves(wish_of(view, long, position_skew=0.5))
+    assert bid == pytest.approx(3 * ask)
+    _, ask = halves(wish_of(view, long, position_skew=50.0))
+    assert ask == pytest.approx(fee)
+    bid, _ = halves(wish_of(view, Inventory(position=-1.0, max_position=1.0), position_skew=50.0))
+    assert bid == pytest.approx(fee)
+
+
+def test_vega_leans_where_full_vega_is_known() -> None:
+    """Through the portfolio's limit or the strategy's own parameter; else not at all."""
+    view, heavy = priced_view(fair=Surface(100.0)), Inventory(vega=50.0)
+    assert dict(wish_of(view, heavy).terms)["skew"] == 0.0
+    limited = dict(wish_of(view, heavy, max_vega=100.0).terms)
+    assert limited["skew"] == pytest.approx(-0.25 * limited["half_spread"])
+    own = dict(wish_of(view, heavy, full_vega=200.0).terms)
+    assert own["skew"] == pytest.approx(-0.125 * own["half_spread"])
+
+
+def test_an_old_fair_value_is_not_quoted_around() -> None:
+    """The reason tells its age."""
+    wish = wish_of(priced_view(fair=Surface(100.0, age_s=31.0)))
+    assert (wish.bid, wish.ask) == (None, None)
+    assert "31.0 s old" in wish.reason
+
+
+def test_the_fallback_on_the_mark_can_be_forbidden() -> None:
+    """At start where there is no surface in the cell at all, and quote by quote where it has none of this option."""
+    assert wish_of(priced_view()).bid is not None
+    chosen = settings(strategy="theoretical", params={"own_surface_only": 1})
+    with pytest.raises(ConfigError, match="own_surface_only"):
+        build(chosen)
+    wish = build(chosen, has_surface=True).quote(priced_view(), Inventory())
+    assert "own surface" in wish.reason
+
+
+def test_nothing_known_is_no_quote() -> None:
+    """Neither surface nor mark."""
+    assert "no fair value" in wish_of(view_of(market((), ()))).reason
+
+
+def test_in_vol_the_distances_are_laid_off_in_volatility() -> None:
+    """Each side prices at fair vol less and plus distance over vega: about the same money at the money."""
+    view = priced_view(fair=Surface(100.0))
+    money, vol = wish_of(view), wish_of(view, in_vol=1)
+    assert halves(vol) == (pytest.approx(halves(money)[0], rel=0.01), pytest.approx(halves(money)[1], rel=0.01))
+    assert dict(vol.terms)["ask_vol_points"] > 0
+
+
+def test_in_vol_a_wing_offers_farther_and_bids_nearer_than_in_money() -> None:
+    """Convexity in vol."""
+    wing = priced_view(derive_call(strike=3600.0))
+    money, vol = wish_of(wing), wish_of(wing, in_vol=1)
+    assert money.bid is not None
+    assert money.ask is not None
+    assert vol.bid is not None
+    assert vol.ask is not None
+    assert vol.bid > money.bid
+    assert vol.ask > money.ask
+
+
+@given(
+    params=st.fixed_dictionaries(
+        {
+            "base_bps": st.floats(0, 500),
+            "vol_of_vol_points": st.floats(0, 5),
+            "reaction_s": st.floats(0, 60),
+            "required_edge": st.floats(0, 10),
+            "in_vol": st.sampled_from([0.0, 1.0]),
+            "position_skew": st.floats(0, 20),
+            "vega_skew": st.floats(0, 20),
+        }
+    ),
+    position=st.floats(-1, 1),
+    vega=st.floats(-200, 200),
+    coin=st.booleans(),
+    strike=st.sampled_from([2400.0, 3000.0, 3600.0]),
+)
+def test_no_quote_pays_through_fair_less_fees(
+    params: dict[str, float], position: float, vega: float, coin: bool, strike: float
+) -> None:
+    """On any option, in either numeraire, for any parameters and inventory, also after rounding."""
+    view = priced_view((deribit_call if coin else derive_call)(strike=strike))
+    chosen = settings(strategy="theoretical", params=params, min_spread_bps=0.0, max_through_mark=1e6)
+    inventory = Inventory(position=position, vega=vega)
+    pair = decide(build(chosen, LimitSettings(max_vega=100.0)), view, inventory, chosen, version=1, decided_at=0.0)
+    terms = dict(pair.terms)
+    dust = view.market.instrument.tick_float * 2e-6
+    for side in Side:
+        quote = pair.side(side)
+        if quote is not None:
+            assert (terms["fair"] - view.market.price(quote.price)) * side >= terms["fee"] - dust
+
+
+@given(wider=st.sampled_from(["base_bps", "vol_of_vol_points", "adverse_weight", "expiry_bps", "depth_bps"]),
+       by=st.floats(0, 50))  # fmt: skip
+def test_a_larger_parameter_never_narrows(wider: str, by: float) -> None:
+    """Half-spreads only grow with each of the terms."""
+    view = priced_view()
+    plain, wide = dict(wish_of(view).terms), dict(wish_of(view, **{wider: _default(wider) + by}).terms)
+    assert wide["half_spread"] >= plain["half_spread"]
+
+
+def _default(name: str) -> Any:
+    from actors.trading.strategies.theoretical import Parameters
+
+    return getattr(Parameters(), name)

@@ -1,0 +1,87 @@
+"""What a strategy quotes around, and the two promises of standing around it."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from quoting_markets import Surface, deribit_call, derive_call, market, priced_view, view_of
+
+from actors.trading.fair import fair_of, index_drift, maker_fee, stand
+from actors.trading.instruments import FeeSchedule
+from actors.trading.pricing import greeks
+from actors.trading.strategies import IndexMoves
+
+
+def test_our_own_surface_comes_first() -> None:
+    """Its price, doubt and age are taken as they are."""
+    fair = fair_of(priced_view(fair=Surface(77.0, age_s=2.0, uncertainty=0.5)))
+    assert fair is not None
+    assert (fair.price, fair.uncertainty, fair.age_s, fair.is_own) == (77.0, 0.5, 2.0, True)
+
+
+def test_without_a_surface_the_venues_mark_stands_in_with_its_doubt() -> None:
+    """A vol point of doubt, in premium."""
+    view = priced_view()
+    fair = fair_of(view)
+    assert fair is not None
+    assert view.greeks is not None
+    assert (fair.price, fair.is_own) == (view.mark, False)
+    assert fair.uncertainty == pytest.approx(view.greeks.vega / 100)
+
+
+def test_with_neither_there_is_no_fair_value() -> None:
+    """The chain of fallbacks ends at no quote, also for a surface that says nothing usable."""
+    assert fair_of(view_of(market((), ()))) is None
+    assert fair_of(priced_view(fair=Surface(float("nan")))) is None
+
+
+@pytest.mark.parametrize("option", [derive_call(), deribit_call()])
+@pytest.mark.parametrize("index", [2950.0, 3000.0, 3060.0])
+def test_an_index_move_reprices_the_mark_to_second_order(option: object, index: float) -> None:
+    """Against a full repricing at the moved forward, in quote currency and in coin."""
+    view = priced_view(option, index_moves=IndexMoves(price=index))  # type: ignore[arg-type]
+    moved = greeks(3000.0 * index / 3000.0, 3000.0, view.t_years, 0.6, True).price
+    expected = moved if option == derive_call() else moved / index
+    assert view.mark is not None
+    step = abs(expected - view.mark)
+    assert view.mark + index_drift(view) == pytest.approx(expected, abs=0.03 * step + 1e-12)
+
+
+def test_the_makers_fee_is_a_rate_of_the_index_capped_by_the_premium() -> None:
+    """0.01 % of 3000 is 0.30; of an option worth 1.00 no more than 12.5 %; in coin the rate is of one coin."""
+    rich = market((), (), index=3000.0)
+    assert maker_fee(rich, 100.0) == pytest.approx(0.30)
+    assert maker_fee(rich, 1.0) == pytest.approx(0.125)
+    coin = market((), (), instrument=deribit_call(), index=3000.0)
+    assert maker_fee(coin, 0.05) == pytest.approx(0.0001)
+    free = market((), (), instrument=derive_call(fees=FeeSchedule()), index=3000.0)
+    assert maker_fee(free, 100.0) == 0.0
+
+
+def test_leaning_is_bounded_by_the_half_spread_unless_asked() -> None:
+    """A skew of five half-spreads is cut to one, or to two where two are asked for."""
+    assert stand(100.0, 2.0, -10.0, 0.3, 1.0, ()).bid == 96.0
+    assert stand(100.0, 2.0, -10.0, 0.3, 1.0, ()).ask == 100.3
+    assert stand(100.0, 2.0, -10.0, 0.3, 2.0, ()).bid == 94.0
+
+
+distances = st.floats(0, 50)
+
+
+@given(half=distances, skew=st.floats(-500, 500), fee=st.floats(0, 5), bound=st.floats(0, 3))
+def test_standing_never_pays_through_fair_less_the_fee(half: float, skew: float, fee: float, bound: float) -> None:
+    """Whatever is wished, in either direction, and every term is told."""
+    wish = stand(100.0, half, skew, fee, bound, [("base", 1.0)])
+    assert wish.bid is not None
+    assert wish.ask is not None
+    assert wish.bid <= 100.0 - fee
+    assert wish.ask >= 100.0 + fee
+    assert dict(wish.terms).keys() == {"fair", "base", "fee", "half_spread", "skew"}
+
+
+def test_views_are_values() -> None:
+    """Two views of the same facts are equal, so a decision can be replayed from its inputs."""
+    view = priced_view()
+    assert view == attrs.evolve(view)
