@@ -50,6 +50,7 @@ class VenueSettings:
     private_key_file: str = key("", "file that holds the private key, readable by its owner only")
     keystore: str = key("", "encrypted V3 keystore of the signing key (Derive)")
     keystore_password_file: str = key("", "file with the keystore's password; unset: asked for on the terminal")
+    tag: str = key("main", "names our orders: two makers on one account need different tags, or each pulls the other's")
     request_timeout_s: float = key(5.0, "a request without an answer becomes unknown after this", unit="s", above=0)
     connect_timeout_s: float = key(10.0, "one attempt to connect and log in", unit="s", above=0)
     give_up_after_s: float = key(60.0, "a venue unreachable for this long at start ends the run", unit="s", low=0)

@@ -278,6 +278,9 @@ class Dialect(Protocol):
     def open_private(self) -> Script[AccountFacts]:
         """Log in, read the account, switch on cancel-on-disconnect and verify it. Raises VenueRefused."""
 
+    def find_account(self) -> Script[AccountFacts]:
+        """The account without login and without changing a setting of it: for REST."""
+
     def close_private(self, facts: AccountFacts) -> Script[None]:
         """After the proof: restore what the account had before us."""
 

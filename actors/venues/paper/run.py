@@ -9,6 +9,7 @@ ledger.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import signal
 import sys
@@ -148,17 +149,37 @@ async def run_paper(
     port: int = 0,
     server_settings: ServerSettings | None = None,
     ready: Callable[[dict[str, Any]], None] | None = None,
+    linger_s: float | None = None,
 ) -> None:
-    """Serve on TCP until cancelled, SIGTERM or SIGINT; `ready` is told the endpoints and test credentials."""
+    """Serve on TCP until cancelled, SIGTERM or SIGINT; `ready` is told the endpoints and test credentials.
+
+    With `linger_s`, whoever holds our standard input is a parent: once it is gone and no client has been connected for
+    this long, serving ends by itself, so that a killed supervisor leaves no exchange behind.
+    """
     exchange = build_exchange(run, time.time_ns)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with Server(exchange, server_settings).running() as server, trio.open_nursery() as nursery:
             at = await nursery.start(server.listen, host, port)
             if ready is not None:
                 ready(ready_line(exchange, host, at))
+            if linger_s is not None:
+                nursery.start_soon(_end_alone, exchange, linger_s, nursery.cancel_scope)
             async for _ in signals:
                 break
             nursery.cancel_scope.cancel()
+
+
+async def _end_alone(exchange: Exchange, linger_s: float, scope: trio.CancelScope) -> None:
+    """Ends the exchange when parent and clients are gone."""
+    stdin = trio.lowlevel.FdStream(os.dup(sys.stdin.fileno()))
+    while await stdin.receive_some(4096):
+        pass
+    alone_since = trio.current_time()
+    while trio.current_time() - alone_since < linger_s:
+        await trio.sleep(0.1)
+        if exchange.sessions.open:
+            alone_since = trio.current_time()
+    scope.cancel()
 
 
 def ready_line(exchange: Exchange, host: str, port: int) -> dict[str, Any]:
@@ -188,6 +209,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--chain", default="", help="recorded chain to load instead of the synthetic world")
     command.add_argument("--speed", type=float, default=1.0, help="how much faster the world runs than the clock")
     command.add_argument("--frozen", action="store_true", help="a market that does not move")
+    command.add_argument("--informed-share", type=float, default=None, help="takers that know the next move, 0 to 1")
+    command.add_argument("--taker-rate", type=float, default=None, help="arrivals of takers a second")
+    command.add_argument("--linger-s", type=float, default=None, help="end when parent and clients are gone this long")
     command.add_argument("--tier", default="market_maker", choices=("trader", "market_maker"), help="rate limits")
     command.add_argument("--ledger", type=Path, default=None, help="file for the exchange's own record")
     command.add_argument("--accounts", type=int, default=1, help="test wallets")
@@ -213,6 +237,11 @@ def settings_of(options: argparse.Namespace) -> PaperRun:
         speed_bump_ms=options.speed_bump_ms,
         max_connections_per_ip=options.max_connections,
         ledger=options.ledger,
+        world={
+            knob: value
+            for knob, value in (("informed_share", options.informed_share), ("taker_rate", options.taker_rate))
+            if value is not None
+        },
     )
 
 
@@ -225,7 +254,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         run = settings_of(options)
-        trio.run(lambda: run_paper(run, host=options.host, port=options.port, ready=print_ready))
+        trio.run(
+            lambda: run_paper(
+                run, host=options.host, port=options.port, ready=print_ready, linger_s=options.linger_s
+            )
+        )
     except ConfigError as wrong:
         sys.stderr.write(f"{wrong}\n")
         return 2

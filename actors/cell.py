@@ -1,0 +1,397 @@
+"""One cell: a venue, an underlying, some expiries; its actors, who is born first and who dies last.
+
+Owns the task tree and nothing the actors own. Order of birth: journal, market data, desk, reconciliation, risk, quoters;
+death is the reverse: quoters, then the desk's way out with every service still alive, then the services. Invariant:
+`run` does not return, whatever ends it, before the way out has been tried.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import tricycle
+import trio
+from loguru import logger
+
+from actors.clock import Clock
+from actors.console.listing import Chosen, choose, is_chosen
+from actors.console.settings import CellSettings, Settings
+from actors.journal import Journal
+from actors.market_data import MarketData
+from actors.order_desk import OrderDesk
+from actors.quoter import Quoter
+from actors.risk import Risk
+from actors.trading.allotment import allot_exposure
+from actors.trading.books import steps_at_most
+from actors.trading.budget import Budget
+from actors.trading.errors import VenueUnreachable
+from actors.trading.exposure import Exposure
+from actors.trading.instruments import Instrument
+from actors.trading.orders import OrderTable
+from actors.trading.restarts import RestartRule, Restarts
+from actors.trading.strategies import IndexMoves, Inventory, Strategy, build
+from actors.truth import Proof, Truth
+from actors.venues.access import Access
+from actors.venues.dialect import AccountFacts, Dialect, Script
+from actors.venues.link import LinkSettings, VenueLink
+from actors.venues.proof import RunLabel
+from actors.venues.protocol import Notice
+
+WATCH_S = 0.1
+"""How often ages and halts are looked at."""
+BULK_PULL = 3
+"""More live orders than this are pulled by the run's label at once, where the venue can."""
+
+Dial = Callable[[], Awaitable[trio.abc.Stream]]
+
+
+class Cell:
+    """Everything of one cell. Made without touching the network; `run` does the rest."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        cell: CellSettings,
+        access: Access,
+        label: RunLabel,
+        clock: Clock,
+        rng: random.Random,
+        *,
+        dial: Dial,
+        journal: Path | None = None,
+        slot: int = 10,
+        share: float = 1.0,
+        guarded: bool = False,
+    ) -> None:
+        self.all_settings = settings
+        self.settings = cell
+        self.access = access
+        self.label = label
+        self.clock = clock
+        self.phase = "connecting"
+        self.phase_detail = ""
+        self.born_at = trio.current_time()
+        self.instruments: dict[str, Instrument] = {}
+        self.quoters: dict[str, Quoter] = {}
+        self.quoted_ever: dict[str, None] = {}
+        self.quarantined: dict[str, str] = {}
+        self.no_room: dict[str, str] = {}
+        self.restarts = 0
+        self.proof = Proof(False, None, "never asked")
+        self.on_event: Callable[[str, str], None] = lambda level, text: None
+        self.before_leaving: Callable[[], Awaitable[None]] | None = None
+        self.strategy: Strategy = build(cell.quoting, cell.limits)
+        self.journal = Journal(journal, clock.now_ns)
+        self.dialect: Dialect = access.dialect(clock, slot)
+        self.chosen = Chosen((), ())
+        self._rng = rng
+        self._dial = dial
+        self._share = share
+        self._fresh_send, self._fresh_receive = trio.open_memory_channel[Instrument](1000)
+        self.orders = OrderTable()
+        self.risk = Risk(Exposure(self.orders, 0, 0), self.instruments, self._on_risk)
+        self.market = MarketData(
+            self.dialect, cell.underlying, clock, self._public_link, self._wants, self._fresh_send.send_nowait
+        )
+        self.market.on_venue = self._on_venue
+        self.desk = OrderDesk(
+            self.dialect,
+            self._private_link(),
+            label,
+            cell.underlying,
+            self.instruments,
+            self.orders,
+            self.risk,
+            clock,
+            self.journal,
+            cell.quoting,
+            mmp=cell.mmp.enabled,
+        )
+        self.desk.on_event = self._event
+        if guarded:
+            self.desk.block("guard", "no word of a living guard yet")
+        self.truth = Truth(self.desk, cell.underlying, clock)
+
+    # -- the tree
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Quotes until cancelled. Raises ConfigError or VenueRefused when quoting can't begin or go on."""
+        async with tricycle.open_service_nursery() as services:
+            try:
+                await services.start(self.journal.run)
+                services.start_soon(self.desk.listen)
+                await self._connect(services)
+                async with trio.open_nursery() as quoters:
+                    task_status.started()
+                    self.phase = "quoting"
+                    for name in list(self.instruments):
+                        quoters.start_soon(self._keep_quoting, name)
+                    quoters.start_soon(self._follow_listing, quoters)
+                    quoters.start_soon(self._refresh)
+                    quoters.start_soon(self._watch)
+                    if not self.dialect.lists_by_channel and self.settings.all_strikes:
+                        quoters.start_soon(self.market.watch_listing)
+            finally:
+                self.phase = "stopping"
+                await self._leave()
+            services.cancel_scope.cancel()
+
+    async def _connect(self, services: trio.Nursery) -> None:
+        """Links, listing, reconciliation: after this an order could be placed."""
+        patience_s = self.all_settings.venue.give_up_after_s
+        with trio.move_on_after(patience_s):
+            await services.start(self.market.link.run)
+        if not self.market.link.epoch:
+            raise VenueUnreachable(f"{self.access.exchange} ({self.access.network}): no connection in {patience_s:g} s")
+        self.phase = "loading instruments"
+        self.chosen = choose(self.settings, await self.market.load(), self.clock.now_s())
+        chosen = list(self.chosen.instruments)
+        self._set_limits(chosen[0])
+        await self.market.follow(chosen)
+        await self._await_reference()
+        self._admit(chosen)
+        self.phase_detail = "logging in"
+        await services.start(self.desk.link.run)
+        for job in (self.desk.work, self.truth.keep, self.truth.resolve, self.truth.audit, self.market.mend_gaps):
+            services.start_soon(job)
+        self.phase_detail = ""
+
+    async def _leave(self) -> None:
+        """The way out with every service still alive; then whoever holds the sockets open for others lets go."""
+        supervision = self.all_settings.supervision
+        self.proof = await self.truth.way_out(supervision.stop_timeout_s)
+        self._log_proof()
+        if self.before_leaving is not None and self.proof.confirmed:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + supervision.stop_timeout_s):
+                await self.before_leaving()
+
+    async def _await_reference(self) -> None:
+        """The index decides who is nearest the money; a venue that sends none in time is quoted by strike order."""
+        with trio.move_on_after(5.0):
+            while self.market.index.price is None:
+                await trio.sleep(0.02)
+
+    async def _keep_quoting(self, name: str) -> None:
+        """Restarts one quoter after a crash, its orders cancelled first; too many crashes quarantine the instrument."""
+        rule = self.all_settings.supervision
+        restarts = Restarts(
+            RestartRule(rule.quoter_max_restarts, rule.quoter_period_s, rule.backoff_s, rule.backoff_max_s)
+        )
+        while True:
+            self.quoted_ever[name] = None
+            try:
+                await self.quoters[name].run()
+            except Exception as exc:
+                logger.opt(exception=exc).error("quoter of {} crashed", name)
+                self._event("error", f"quoter of {name} crashed: {exc!r}")
+                await self.desk.clear(name)
+                wait = restarts.crashed(trio.current_time())
+                if wait is None:
+                    self._quarantine(name, exc)
+                    return
+                self.restarts += 1
+                self.quoters[name] = self._quoter(name)
+                await trio.sleep(wait)
+            else:
+                await self.desk.clear(name)
+                self._event("info", f"{name}: no longer quoted, trading in it ends soon")
+                return
+
+    async def _follow_listing(self, quoters: trio.Nursery) -> None:
+        """New strikes and expiries join while the cell runs."""
+        async for instrument in self._fresh_receive:
+            if instrument.name in self.instruments:
+                continue
+            await self.market.follow([instrument])
+            self._admit([instrument])
+            self._event("info", f"{instrument.name} was listed and joins")
+            quoters.start_soon(self._keep_quoting, instrument.name)
+
+    async def _refresh(self) -> None:
+        """One ticker for all quoters: each is told once per `refresh_s`, spread over it in ten slices."""
+        slices = 10
+        while True:
+            for part in range(slices):
+                await trio.sleep(self.settings.quoting.refresh_s / slices)
+                for name in list(self.quoters)[part::slices]:
+                    self.quoters[name].picture.bell.ring()
+
+    async def _watch(self) -> None:
+        """What no single quoter can see: a stale index, a dead link, a clock that jumped, a fatal refusal."""
+        while True:
+            await trio.sleep(WATCH_S)
+            if self.desk.fatal is not None:
+                raise self.desk.fatal
+            self._halt_if(
+                "market data", not self.market.link.is_up, f"market data link {self.market.link.state}"
+            )
+            age = self.market.index_age_s()
+            self._halt_if(
+                "index", age > self.settings.quoting.max_index_age_s, "the index is stale or has not been heard"
+            )
+            jump = self.clock.jumped()
+            if abs(jump) > self.all_settings.venue.max_clock_skew_s:
+                logger.warning("the wall clock jumped by {:.1f} s: asking the venue again", jump)
+                self.desk.link.drop("the wall clock jumped")
+
+    # -- choosing and admitting
+
+    def _wants(self, instrument: Instrument) -> bool:
+        """Of what is listed while running."""
+        return instrument.underlying == self.settings.underlying and is_chosen(self.settings, self.chosen, instrument)
+
+    def _set_limits(self, example: Instrument) -> None:
+        limits = self.settings.limits
+        self.risk.exposure.max_position = steps_at_most(example, limits.max_position)
+        self.risk.exposure.max_exposure = steps_at_most(example, limits.max_exposure)
+
+    def _admit(self, chosen: list[Instrument]) -> None:
+        for instrument in chosen:
+            name = instrument.name
+            self.instruments[name] = instrument
+            self.quoters[name] = self._quoter(name)
+            self.desk.bells[name] = self.market.pictures[name].bell
+            self.risk.exposure.refresh(name)
+        self._allot()
+
+    def _allot(self) -> None:
+        """Room for those nearest the money first, when `max_exposure` cannot hold everybody."""
+        reference = self.market.index.price
+        granted = allot_exposure(
+            self.instruments.values(),
+            reference,
+            self.settings.limits,
+            size=self.settings.quoting.size,
+            positions=self.risk.exposure.positions,
+        )
+        self.no_room = {name: "no room under max_exposure" for name, steps in granted.items() if steps == 0}
+        self.risk.exposure.caps = dict.fromkeys(self.no_room, 0)
+
+    def _quoter(self, name: str) -> Quoter:
+        return Quoter(
+            self.market.pictures[name],
+            self.market,
+            self.orders,
+            self.risk,
+            self.desk,
+            self.strategy,
+            self.settings.quoting,
+            self.clock,
+            self._inventory,
+            self._index_moves,
+        )
+
+    def _inventory(self, name: str) -> Inventory:
+        instrument, position = self.instruments[name], self.risk.exposure.position(name)
+        return Inventory(
+            position_steps=position,
+            position=instrument.amount_float(position),
+            max_position=self.settings.limits.max_position,
+        )
+
+    def _index_moves(self) -> IndexMoves:
+        return IndexMoves(price=self.market.index.price)
+
+    def _quarantine(self, name: str, exc: Exception) -> None:
+        self.quarantined[name] = repr(exc)
+        self.risk.exposure.release(name)
+        logger.error("{} is quarantined after too many crashes: its quotes are pulled, the others go on", name)
+        self._event("error", f"{name} quarantined: {exc!r}")
+
+    # -- reactions
+
+    def _on_risk(self, reason: str) -> None:
+        if reason.startswith("halt") and sum(1 for _ in self.orders.live()) > BULK_PULL:
+            self.desk.pull_run()
+        for name in self.quoters:
+            self.quoters[name].picture.bell.ring()
+        self._event("warning" if reason.startswith("halt") else "info", reason)
+
+    def _on_venue(self, tradable: bool, reason: str) -> None:
+        if tradable:
+            self.risk.resume("venue")
+        else:
+            self.risk.halt("venue", reason or "the venue is closed for now")
+
+    def _halt_if(self, cause: str, condition: bool, text: str) -> None:
+        if condition:
+            self.risk.halt(cause, text)
+        else:
+            self.risk.resume(cause)
+
+    def _event(self, level: str, text: str) -> None:
+        self.journal.write("event", level=level, text=text)
+        self.on_event(level, text)
+
+    def _log_proof(self) -> None:
+        proof = self.proof
+        self.journal.write("proof", confirmed=proof.confirmed, resting=proof.resting, text=proof.text, took_s=proof.took_s)
+        if proof.confirmed:
+            logger.info("zero orders rest: {} ({:.2f} s)", proof.text, proof.took_s)
+        else:
+            logger.error("NOT confirmed that no order rests: {}", proof.text)
+
+    # -- links
+
+    def _link_settings(self) -> LinkSettings:
+        venue = self.all_settings.venue
+        return LinkSettings(
+            connect_timeout_s=venue.connect_timeout_s,
+            request_timeout_s=venue.request_timeout_s,
+            ping_s=venue.ping_s,
+            idle_s=venue.idle_s,
+        )
+
+    def _public_link(
+        self,
+        opening: Callable[[], Script[None]],
+        on_notice: Callable[[Notice], None],
+        on_down: Callable[[str], None],
+    ) -> VenueLink:
+        return self._link("public", opening, on_notice, None, on_down)
+
+    def _private_link(self) -> VenueLink:
+        return self._link(
+            "private",
+            lambda: self.dialect.open_private(),
+            lambda notice: self.desk.on_notice(notice),
+            self._on_account,
+            lambda reason: self.truth.on_down(reason),
+        )
+
+    def _on_account(self, facts: AccountFacts) -> None:
+        """Logged in: the budget is what the venue says it is."""
+        self.desk.budget = Budget(facts.limits, facts.per_instrument, share=self._share)
+        self.truth.on_up(facts)
+
+    def _link(
+        self,
+        name: str,
+        opening: Callable[[], Script[Any]],
+        on_notice: Callable[[Notice], None],
+        on_up: Callable[[Any], None] | None,
+        on_down: Callable[[str], None],
+    ) -> VenueLink:
+        return VenueLink(
+            f"{self.label.cell} {name}",
+            self.access.ws_url,
+            self._dial,
+            opening=opening,
+            on_notice=on_notice,
+            on_up=on_up,
+            on_down=on_down,
+            keep_alive=self.dialect.keep_alive(),
+            is_fatal=self.dialect.is_fatal,
+            settings=self._link_settings(),
+            rng=self._rng,
+        )
+
+    # -- looking
+
+    def contracts(self, steps: float) -> float:
+        """Steps as contracts; every instrument of a cell shares its step."""
+        first = next(iter(self.instruments.values()), None)
+        return 0.0 if first is None else steps * first.step_float

@@ -1,0 +1,99 @@
+"""What every child process is made of: birth, heartbeat, signals, the parent's death, a last word.
+
+Owns a child's side of the pipe. The work itself is handed in. A child ignores Ctrl-C (it reaches the whole group; the
+supervisor decides), stops on SIGTERM, on a `Stop` message and on end of file, which means that the parent died.
+Invariant: the signal receiver is open from before the work starts until its last word is said, so that no second signal
+can interrupt a shielded cleanup.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import trio
+from loguru import logger
+
+from actors.console import logs
+from actors.console.exits import Exit
+from actors.console.secrets import remember
+from actors.mailboxes import Alive, Birth, Farewell, Message, Stop
+from actors.pipes import Pipe, own_pipe
+
+
+class Child:
+    """One child process. `on_message` hears everything but `Stop`; `stop` is set once, with the reason."""
+
+    def __init__(self, birth: Birth, pipe: Pipe) -> None:
+        self.birth = birth
+        self.pipe = pipe
+        self.stopping = trio.Event()
+        self.stop_reason = ""
+        self.parent_died = False
+        self.parent_heard = trio.current_time()
+        self.on_message: Callable[[Message], None] = lambda message: None
+
+    def stop(self, reason: str) -> None:
+        if not self.stopping.is_set():
+            logger.info("stopping: {}", reason)
+            self.stop_reason = reason
+            self.stopping.set()
+
+    async def beat(self) -> None:
+        beat = 0
+        while True:
+            beat += 1
+            self.pipe.send(Alive(beat))
+            await trio.sleep(self.birth.settings.supervision.heartbeat_s)
+
+    async def listen(self) -> None:
+        """Messages until end of file."""
+        async for message in self.pipe.inbox:
+            self.parent_heard = trio.current_time()
+            if isinstance(message, Stop):
+                self.stop(message.reason)
+            else:
+                self.on_message(message)
+        self.parent_died = True
+        self.stop("the supervisor is gone")
+
+
+def main(work: Callable[[Child], Awaitable[Farewell]], *, obey_sigterm: bool = True) -> int:
+    """Runs a child's `work` to its farewell; the process's exit status."""
+    return trio.run(_main, work, obey_sigterm)
+
+
+async def _main(work: Callable[[Child], Awaitable[Farewell]], obey_sigterm: bool) -> int:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with trio.open_nursery() as nursery:
+            pipe = own_pipe()
+            await nursery.start(pipe.run)
+            birth = await pipe.inbox.receive()
+            assert isinstance(birth, Birth)  # the first line, by agreement
+            _set_up(birth)
+            child = Child(birth, pipe)
+            nursery.start_soon(child.beat)
+            nursery.start_soon(child.listen)
+            nursery.start_soon(_obey, signals, child, obey_sigterm)
+            farewell = await work(child)
+            pipe.send(farewell)
+            await pipe.flush(0.5)
+            nursery.cancel_scope.cancel()
+    return farewell.fatal or (Exit.OK if farewell.confirmed else Exit.NOT_CONFIRMED)
+
+
+async def _obey(signals: object, child: Child, obey_sigterm: bool) -> None:
+    async for number in signals:  # type: ignore[attr-defined]  # trio names no public type for a signal receiver
+        if number == signal.SIGTERM and obey_sigterm:
+            child.stop("SIGTERM")
+        else:
+            logger.debug("{} ignored: the supervisor decides", signal.Signals(number).name)
+
+
+def _set_up(birth: Birth) -> None:
+    remember(birth.access.key)
+    file = Path(birth.log_file) if birth.log_file else None
+    logs.set_up(birth.log_level, stream=sys.stderr if file is None else None, file=file)
+    logger.configure(extra={"actor": birth.name})

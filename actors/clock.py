@@ -1,0 +1,56 @@
+"""The one place that reads the wall clock (design law 7).
+
+Deadlines run on trio's clock; a `Clock` answers only what the venues count in: UTC. Invariant: within one process its
+answers never go backwards by our own doing; a jump of the machine's clock is followed, and noticed by `jumped`.
+"""
+
+from __future__ import annotations
+
+import time
+
+import trio
+
+
+class Clock:
+    """UTC as this machine believes it; `offset_ns` is what the venue's clock is ahead of ours."""
+
+    def __init__(self) -> None:
+        self.offset_ns = 0
+        self._wall_at_check = self.wall_ns()
+        self._trio_at_check: float | None = None
+
+    def wall_ns(self) -> int:
+        """UTC nanoseconds, this machine's."""
+        return time.time_ns()
+
+    def now_ns(self) -> int:
+        """UTC nanoseconds, the venue's as far as we know."""
+        return self.wall_ns() + self.offset_ns
+
+    def now_ms(self) -> int:
+        return self.now_ns() // 1_000_000
+
+    def now_s(self) -> float:
+        return self.now_ns() / 1e9
+
+    def jumped(self) -> float:
+        """Seconds by which the wall clock and trio's clock have parted since the last call; 0 at the first."""
+        wall, mono = self.wall_ns(), trio.current_time()
+        before_wall, before_mono = self._wall_at_check, self._trio_at_check
+        self._wall_at_check, self._trio_at_check = wall, mono
+        if before_mono is None:
+            return 0.0
+        return (wall - before_wall) / 1e9 - (mono - before_mono)
+
+
+class VirtualClock(Clock):
+    """UTC that follows trio's clock from a given start: for rehearsals and tests. `jump_ns` moves it like a bad NTP step."""
+
+    def __init__(self, start_ns: int) -> None:
+        self._start_ns = start_ns
+        self._started_at = trio.current_time()
+        self.jump_ns = 0
+        super().__init__()
+
+    def wall_ns(self) -> int:
+        return self._start_ns + round((trio.current_time() - self._started_at) * 1e9) + self.jump_ns

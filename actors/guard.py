@@ -1,0 +1,170 @@
+"""The guard: the process that cancels when everybody else is dead. `python -m actors.guard`.
+
+Born before any order can exist, in a session of its own; holds a pipe to the supervisor, its own signed access over REST
+and no strategy state. When the pipe ends, the heartbeat stops or the supervisor leaves without the agreed farewell, it
+first kills the cells (an orphaned or re-awakened one would quote again after the proof), then cancels everything of
+ours and asks until the venue answers "none" to a question sent after every order in flight had become impossible.
+Invariant: it ends only by `AllDone`, or with that proof; no signal but SIGKILL moves it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import attrs
+import trio
+from loguru import logger
+
+from actors.child import Child, main
+from actors.clock import Clock
+from actors.journal import Journal
+from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, Farewell, Message, Ready
+from actors.pipes import kill_exactly
+from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
+from actors.truth import LATE_MS
+from actors.venues.access import GUARD_SLOT
+from actors.venues.proof import prefixed, sweep, tag_prefix
+from actors.venues.rest import RestLink
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+"""Between two sweeps while the venue cannot be reached or still shows orders."""
+
+
+@attrs.define
+class _Watch:
+    """What the guard knows of the living."""
+
+    cells: dict[str, CellBorn] = attrs.field(factory=dict)
+    all_done: bool = False
+
+    def hear(self, message: Message) -> None:
+        match message:
+            case CellBorn():
+                self.cells[message.name] = message
+            case CellGone():
+                self.cells.pop(message.name, None)
+            case AllDone():
+                self.all_done = True
+            case _:
+                logger.debug("ignored: {}", type(message).__name__)
+
+
+async def work(child: Child) -> Farewell:
+    """Watches, and acts when the supervisor is no more."""
+    birth = child.birth
+    watch = _Watch()
+    child.on_message = watch.hear
+    clock = Clock()
+    journal = Journal(Path(birth.folder) / "journal-guard.jsonl", clock.now_ns)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(journal.run)
+        async with RestLink(birth.access.rest_form(clock), birth.settings.venue.request_timeout_s) as rest:
+            sweeper = _Sweeper(birth, clock, rest)
+            nursery.start_soon(_get_ready, child, sweeper)
+            why = await _until_needed(child, watch)
+            farewell = Farewell(True, None, "all cells have proven that nothing rests")
+            if why:
+                farewell = await _act(child, watch, clock, journal, sweeper, why)
+        nursery.cancel_scope.cancel()
+    return farewell
+
+
+async def _until_needed(child: Child, watch: _Watch) -> str:
+    """Why the guard must act; empty after the agreed farewell."""
+    bound_s = child.birth.settings.supervision.heartbeat_bound_s
+    while True:
+        if watch.all_done:
+            return ""
+        if child.parent_died:
+            return "the supervisor died"
+        silent = trio.current_time() - child.parent_heard
+        if silent > bound_s:
+            return f"the supervisor has been silent for {silent:.1f} s"
+        await trio.sleep(0.02)
+
+
+async def _act(
+    child: Child, watch: _Watch, clock: Clock, journal: Journal, sweeper: _Sweeper, why: str
+) -> Farewell:
+    """Kill, cancel, ask; for as long as it takes."""
+    logger.error("guard acts: {}", why)
+    journal.write("guard", why=why, cells=list(watch.cells))
+    killed = [name for name, cell in watch.cells.items() if kill_exactly(cell.pid, cell.start_ticks, os.kill)]
+    if killed:
+        logger.warning("killed {}", ", ".join(killed))
+    settle_ms = clock.now_ms() + _in_flight_ms(child) + LATE_MS
+    started, pause = trio.current_time(), FIRST_PAUSE_S
+    while True:
+        asked_ms = clock.now_ms()
+        try:
+            resting = await sweeper.sweep_all()
+        except (VenueRefused, VenueUnreachable, OutcomeUnknown) as exc:
+            logger.warning("guard: {}; going on", exc)
+            pause = min(LONGEST_PAUSE_S, pause * 2)
+        else:
+            journal.write("sweep", resting=resting)
+            if resting == 0 and asked_ms > settle_ms:
+                took = trio.current_time() - started
+                text = f"guard: the venue shows none of ours ({took:.2f} s after {why})"
+                logger.warning(text)
+                journal.write("proof", confirmed=True, resting=0, text=text, took_s=took)
+                return Farewell(True, 0, text)
+            pause = FIRST_PAUSE_S
+        await trio.sleep(pause)
+
+
+class _Sweeper:
+    """The guard's access to the venue: proven at birth, used when it must be."""
+
+    def __init__(self, birth: Birth, clock: Clock, rest: RestLink) -> None:
+        self._settings = birth.settings
+        self._dialect = birth.access.dialect(clock, GUARD_SLOT)
+        self._rest = rest
+        self._is_ours = prefixed(tag_prefix(birth.settings.venue.tag))
+        self._knows_account = False
+
+    @property
+    def underlyings(self) -> list[str]:
+        return list(dict.fromkeys(cell.underlying for cell in self._settings.cells))
+
+    async def learn(self) -> None:
+        """Account and listing, so that the moment of need costs two requests and not ten."""
+        if not self._knows_account:
+            await self._rest.follow(self._dialect.find_account())
+            for underlying in self.underlyings:
+                await self._rest.follow(self._dialect.load_instruments(underlying))
+            self._knows_account = True
+
+    async def sweep_all(self) -> int:
+        """One sweep over every underlying; how many of ours rested when asked."""
+        await self.learn()
+        resting = 0
+        for underlying in self.underlyings:
+            resting += len(await self._rest.follow(sweep(self._dialect, underlying, self._is_ours)))
+        return resting
+
+
+async def _get_ready(child: Child, sweeper: _Sweeper) -> None:
+    """Says Ready only once the venue has answered this process: a guard that cannot log in guards nothing."""
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            await sweeper.learn()
+        except (VenueRefused, VenueUnreachable, OutcomeUnknown) as exc:
+            logger.warning("guard cannot reach its account yet: {}", exc)
+            await trio.sleep(pause)
+            pause = min(LONGEST_PAUSE_S, pause * 2)
+        else:
+            child.pipe.send(Ready("guard"))
+            return
+
+
+def _in_flight_ms(child: Child) -> int:
+    """The longest an order handed over a moment ago could still take effect."""
+    return int(1000 * max(cell.quoting.reject_after_s for cell in child.birth.settings.cells))
+
+
+if __name__ == "__main__":
+    sys.exit(main(work, obey_sigterm=False))

@@ -1,0 +1,126 @@
+"""A child process as its parent sees it: spawned, heard, watched for silence, its last word kept.
+
+Owns one incarnation from spawn to exit status. Decides nothing about restarts. A child silent for longer than the bound
+is killed: a frozen process is a dead one, and waking up later it must not act on what it believed before. Invariant:
+`live` returns only after the process has exited and its pipe is closed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import trio
+from loguru import logger
+
+from actors.console.snapshots import CellSnapshot
+from actors.mailboxes import Alive, Birth, Event, Farewell, Left, Message, Ready, Snapshot, Stop
+from actors.pipes import Pipe, spawn, start_ticks, wait_exit
+
+
+class Hosted:
+    """One incarnation of a cell or of the guard."""
+
+    def __init__(self, module: str, birth: Birth, *, new_session: bool, on_event: Callable[[str, str], None]) -> None:
+        self.name = birth.name
+        self.birth = birth
+        self.ready: Ready | None = None
+        self.snapshot: CellSnapshot | None = None
+        self.farewell: Farewell | None = None
+        self.left = False
+        self.status: int | None = None
+        self.killed_for = ""
+        self.on_change: Callable[[], None] = lambda: None
+        self._module = module
+        self._new_session = new_session
+        self._on_event = on_event
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: Pipe | None = None
+        self._heard = trio.current_time()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    @property
+    def ticks(self) -> int:
+        return (start_ticks(self.pid) or 0) if self._process else 0
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self.status is None
+
+    def send(self, message: Message) -> bool:
+        return self._pipe is not None and self._pipe.send(message)
+
+    def stop(self, reason: str) -> None:
+        self.send(Stop(reason))
+
+    def hang_up(self) -> None:
+        """Our sending end closes: the child reads end of file, and what it says after that is still heard."""
+        if self._pipe is not None:
+            self._pipe.close_sending()
+
+    def kill(self, why: str) -> None:
+        """SIGKILL; its orders are the venue's disconnect's, its successor's and the guard's business."""
+        if self.is_alive and self._process is not None:
+            self.killed_for = why
+            self._process.kill()
+
+    async def live(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> int:
+        """Spawn, serve the pipe, return the exit status."""
+        self._process, self._pipe = spawn(self._module, new_session=self._new_session)
+        self._heard = trio.current_time()
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._pipe.run)
+                self._pipe.send(self.birth)
+                nursery.start_soon(self._beat)
+                nursery.start_soon(self._watch)
+                task_status.started()
+                await self._listen(self._pipe)
+                self.status = await wait_exit(self._process)
+                nursery.cancel_scope.cancel()
+        finally:
+            self._pipe.close()
+            if self.status is None:
+                self.status = self._process.poll()
+            self.on_change()
+        return self.status if self.status is not None else -1
+
+    async def _listen(self, pipe: Pipe) -> None:
+        async for message in pipe.inbox:
+            self._heard = trio.current_time()
+            match message:
+                case Snapshot():
+                    self.snapshot = message.cell
+                case Event():
+                    self._on_event(message.level, message.text)
+                case Ready():
+                    self.ready = message
+                case Farewell():
+                    self.farewell = message
+                case Left():
+                    self.left = True
+                case _:
+                    pass
+            self.on_change()
+
+    async def _beat(self) -> None:
+        beat = 0
+        while True:
+            beat += 1
+            self.send(Alive(beat))
+            await trio.sleep(self.birth.settings.supervision.heartbeat_s)
+
+    async def _watch(self) -> None:
+        bound_s = self.birth.settings.supervision.heartbeat_bound_s
+        while True:
+            before = trio.current_time()
+            await trio.sleep(bound_s / 10)
+            if trio.current_time() - before > bound_s / 2:
+                self._heard = trio.current_time()  # it was us who slept: give the child time to be heard
+            if trio.current_time() - self._heard > bound_s:
+                logger.error("{} has been silent for {:.1f} s: killing it", self.name, trio.current_time() - self._heard)
+                self.kill("silent")
+                return

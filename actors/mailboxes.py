@@ -1,0 +1,156 @@
+"""Every message and every inbox, once (design section 3).
+
+Two kinds of mailbox. *Every one counts*: a bounded trio memory channel; full is an incident. *Latest wins*: the newest
+value per key lies in its owner's table and a `Doorbell` says that there is news; ringing twice is ringing once. Messages
+between processes are msgspec structs, one JSON line each, tagged by name; they hold no secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import trio
+
+from actors.console.settings import Settings
+from actors.console.snapshots import CellSnapshot
+from actors.venues.access import Access
+
+INBOX_SIZE = 10_000
+"""Bound of every channel that must not lose anything; a burst of a thousand orders is a few thousand messages."""
+
+
+class Doorbell:
+    """Latest-wins news: `ring` never blocks, `wait` returns once for any number of rings. One waiter."""
+
+    __slots__ = ("_rung", "_sleeper")
+
+    def __init__(self) -> None:
+        self._rung = False
+        self._sleeper: trio.lowlevel.Task | None = None
+
+    def ring(self) -> None:
+        self._rung = True
+        if self._sleeper is not None:
+            trio.lowlevel.reschedule(self._sleeper)
+            self._sleeper = None
+
+    async def wait(self) -> None:
+        """Until rung (now, if it was rung since the last wait). A checkpoint in either case."""
+        if self._rung:
+            await trio.lowlevel.checkpoint()
+        else:
+            self._sleeper = trio.lowlevel.current_task()
+
+            def give_up(_: Any) -> trio.lowlevel.Abort:
+                self._sleeper = None
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(give_up)
+        self._rung = False
+
+
+# -- between processes: supervisor <-> cell, supervisor <-> guard
+
+
+class Birth(msgspec.Struct, tag=True):
+    """The first line a child reads: everything it needs, key included, so that no key is in argv or environment."""
+
+    settings: Settings
+    access: Access
+    run: str
+    folder: str
+    cell: int = -1
+    """Index into `settings.cells`; -1 for the guard."""
+    name: str = ""
+    slot: int = 0
+    share: float = 1.0
+    log_level: str = "INFO"
+    log_file: str = ""
+    guarded: bool = False
+
+
+class Alive(msgspec.Struct, tag=True):
+    """Heartbeat; `beat` rises."""
+
+    beat: int
+
+
+class GuardState(msgspec.Struct, tag=True):
+    """Supervisor to cells: without a living guard no new order is sent."""
+
+    alive: bool
+
+
+class Stop(msgspec.Struct, tag=True):
+    """Supervisor to child: stop as on SIGTERM."""
+
+    reason: str
+
+
+class Ready(msgspec.Struct, tag=True):
+    """Child to supervisor: connected and (a cell) about to quote."""
+
+    text: str = ""
+    former_cancel_on_disconnect: bool | None = None
+    """The wallet's setting before this process touched it, where it persists."""
+
+
+class Leave(msgspec.Struct, tag=True):
+    """Supervisor to a cell that has said farewell: close the sockets, after restoring this setting if one is given."""
+
+    restore_cancel_on_disconnect: bool | None = None
+
+
+class Left(msgspec.Struct, tag=True):
+    """Cell to supervisor: restored (or it could not be), about to close."""
+
+    restored: bool
+
+
+class Snapshot(msgspec.Struct, tag=True):
+    """Cell to supervisor, about once a second: what the live table and the status page show."""
+
+    cell: CellSnapshot
+
+
+class Event(msgspec.Struct, tag=True):
+    """A line for the live view: fills, warnings, connection changes."""
+
+    level: str
+    text: str
+
+
+class Farewell(msgspec.Struct, tag=True):
+    """A child's last word. `confirmed` only if the venue answered an open-orders query with none of ours."""
+
+    confirmed: bool
+    open_orders: int | None
+    """None: could not be asked."""
+    text: str = ""
+    figures: dict[str, Any] = {}
+    fatal: int = 0
+    """Not 0: starting it again cannot help; the exit code to end with (wrong key, bad configuration, unreachable)."""
+
+
+class CellBorn(msgspec.Struct, tag=True):
+    """Supervisor to guard: whom to kill before the proof."""
+
+    name: str
+    pid: int
+    start_ticks: int
+    """Start time of the process in clock ticks since boot, so that a reused pid is not hit."""
+
+
+class CellGone(msgspec.Struct, tag=True):
+    name: str
+    pid: int
+
+
+class AllDone(msgspec.Struct, tag=True):
+    """Supervisor to guard: the agreed farewell; every cell has proven that nothing rests."""
+
+
+Message = (
+    Alive | GuardState | Stop | Ready | Leave | Left | Snapshot | Event | Farewell | CellBorn | CellGone | AllDone | Birth
+)

@@ -1,0 +1,245 @@
+"""The market-data actor, one per cell: public link to books, tickers and the index; who quotes is told by doorbell.
+
+Owns the picture of every instrument of the cell and knows how fresh each is. Never decides, never logs per tick, never
+logs in (on Derive any logged-in socket's drop would fire cancel-on-disconnect). Invariant: a picture is only what the
+venue sent since the link last came up; whatever died with the link counts as not heard.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import attrs
+import trio
+from loguru import logger
+
+from actors.clock import Clock
+from actors.mailboxes import Doorbell
+from actors.trading.books import Book
+from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
+from actors.trading.instruments import Instrument
+from actors.venues.dialect import (
+    BookGap,
+    BookUpdate,
+    Dialect,
+    IndexUpdate,
+    InstrumentState,
+    Listed,
+    PlatformState,
+    Script,
+    TickerUpdate,
+)
+from actors.venues.link import VenueLink
+from actors.venues.protocol import Notice
+
+RELIST_S = 30.0
+"""How often the listing is asked again where the venue does not announce new strikes."""
+
+
+@attrs.define(eq=False)
+class Picture:
+    """The latest of one instrument. `heard_at`: trio's clock, seconds, of the last book; -inf since the link fell."""
+
+    instrument: Instrument
+    book: Book | None = None
+    ticker: TickerUpdate | None = None
+    heard_at: float = -math.inf
+    ticker_at: float = -math.inf
+    tradable: bool = True
+    state: str = ""
+    bell: Doorbell = attrs.field(factory=Doorbell)
+
+
+@attrs.define(eq=False)
+class Index:
+    """The underlying's index; `ts_ms` the venue's clock."""
+
+    price: float | None = None
+    ts_ms: int = 0
+    heard_at: float = -math.inf
+
+
+class MarketData:
+    """Feeds pictures. `connect` makes the public link out of the opening script and the notice callback."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        underlying: str,
+        clock: Clock,
+        connect: Callable[[Callable[[], Script[None]], Callable[[Notice], None], Callable[[str], None]], VenueLink],
+        wanted: Callable[[Instrument], bool],
+        on_listed: Callable[[Instrument], None],
+    ) -> None:
+        self.dialect = dialect
+        self.underlying = underlying
+        self.pictures: dict[str, Picture] = {}
+        self.listing: dict[str, Instrument] = {}
+        self.index = Index()
+        self.venue_open = True
+        self.venue_reason = ""
+        self.malformed = 0
+        self.on_index: Callable[[float], None] | None = None
+        self.on_venue: Callable[[bool, str], None] | None = None
+        self._clock = clock
+        self._wanted = wanted
+        self._on_listed = on_listed
+        self._channels: list[str] = []
+        self._gaps: set[str] = set()
+        self._resync = Doorbell()
+        self.link = connect(self._opening, self.on_notice, self._on_down)
+
+    # -- the awaiting part
+
+    async def load(self) -> list[Instrument]:
+        """Reads the whole listing of the underlying; the link must be up."""
+        listed = await self.link.follow(self.dialect.load_instruments(self.underlying))
+        self.listing = {i.name: i for i in listed}
+        return listed
+
+    async def follow(self, instruments: Iterable[Instrument]) -> None:
+        """Adds instruments to the feed; after a reconnect the link joins all channels again by itself."""
+        fresh = [i for i in instruments if i.name not in self.pictures]
+        for instrument in fresh:
+            self.pictures[instrument.name] = Picture(instrument)
+        channels = [c for i in fresh for c in self.dialect.instrument_channels(i)]
+        if not self._channels:
+            channels += self.dialect.shared_channels(self.underlying)
+        self._channels += channels
+        self._report(await self.link.follow(self.dialect.subscribe(channels, private=False)))
+
+    async def watch_listing(self) -> None:
+        """New strikes: asked for where the venue does not announce them."""
+        while True:
+            await trio.sleep(RELIST_S)
+            try:
+                known = set(self.listing)
+                for instrument in await self.load():
+                    if instrument.name not in known and self._wanted(instrument):
+                        self._on_listed(instrument)
+            except (VenueUnreachable, OutcomeUnknown, VenueRefused) as exc:
+                logger.warning("listing could not be read again: {}", exc)
+
+    async def mend_gaps(self) -> None:
+        """Leaves and joins the channels of books that lost their thread."""
+        while True:
+            await self._resync.wait()
+            channels, self._gaps = sorted(self._gaps), set()
+            try:
+                await self.link.follow(self.dialect.unsubscribe(channels, private=False))
+                self._report(await self.link.follow(self.dialect.subscribe(channels, private=False)))
+            except (VenueUnreachable, OutcomeUnknown, VenueRefused) as exc:
+                logger.warning("books could not be joined again ({}), dropping the link", exc)
+                self.link.drop()
+
+    # -- news, synchronously from the link's reader
+
+    def on_notice(self, notice: Notice) -> None:
+        try:
+            for news in self.dialect.decode_notice(notice.method, notice.channel, notice.data):
+                match news:
+                    case BookUpdate():
+                        self._on_book(news)
+                    case TickerUpdate():
+                        self._on_ticker(news)
+                    case IndexUpdate():
+                        self._on_index(news)
+                    case BookGap():
+                        self._on_gap(news)
+                    case InstrumentState():
+                        self._on_state(news)
+                    case PlatformState():
+                        self._on_platform(news)
+                    case Listed():
+                        self._on_new(news.instrument)
+        except ValueError as exc:
+            self.malformed += 1
+            if self.malformed <= 10 or self.malformed % 1000 == 0:
+                logger.warning("malformed market data on {} ({} so far): {}", notice.channel, self.malformed, exc)
+
+    def _on_book(self, news: BookUpdate) -> None:
+        picture = self.pictures.get(news.instrument)
+        if picture is None or (picture.book is not None and news.ts_ms < picture.book.ts_ms):
+            return  # not ours to quote, or overtaken on the way
+        picture.book = Book.of(news)
+        picture.heard_at = trio.current_time()
+        picture.bell.ring()
+
+    def _on_ticker(self, news: TickerUpdate) -> None:
+        picture = self.pictures.get(news.instrument)
+        if picture is None or (picture.ticker is not None and news.ts_ms < picture.ticker.ts_ms):
+            return
+        picture.ticker = news
+        picture.ticker_at = trio.current_time()
+        if news.is_open != picture.tradable and news.is_open is False:
+            picture.tradable = False
+        picture.bell.ring()
+
+    def _on_index(self, news: IndexUpdate) -> None:
+        if news.ts_ms < self.index.ts_ms:
+            return
+        self.index.price, self.index.ts_ms, self.index.heard_at = news.price, news.ts_ms, trio.current_time()
+        if self.on_index is not None:
+            self.on_index(news.price)
+
+    def _on_gap(self, news: BookGap) -> None:
+        picture = self.pictures.get(news.instrument)
+        if picture is not None:
+            picture.book = None
+            picture.heard_at = -math.inf
+            self._gaps.update(news.channels)
+            self._resync.ring()
+            picture.bell.ring()
+
+    def _on_state(self, news: InstrumentState) -> None:
+        picture = self.pictures.get(news.instrument)
+        if picture is not None:
+            picture.tradable, picture.state = news.tradable, news.state
+            picture.bell.ring()
+
+    def _on_platform(self, news: PlatformState) -> None:
+        self.venue_open, self.venue_reason = news.tradable, news.reason
+        if self.on_venue is not None:
+            self.on_venue(news.tradable, news.reason)
+
+    def _on_new(self, instrument: Instrument) -> None:
+        if instrument.name not in self.listing:
+            self.listing[instrument.name] = instrument
+            if self._wanted(instrument):
+                self._on_listed(instrument)
+
+    # -- the link
+
+    def _opening(self) -> Script[None]:
+        yield from self.dialect.open_public()
+        if self._channels:
+            self._report((yield from self.dialect.subscribe(self._channels, private=False)))
+
+    def _on_down(self, reason: str) -> None:
+        """Nothing heard so far is worth anything now: every quoter is told and pulls."""
+        self.index.heard_at = -math.inf
+        for picture in self.pictures.values():
+            picture.heard_at = picture.ticker_at = -math.inf
+            picture.bell.ring()
+
+    def _report(self, missing: list[str]) -> None:
+        for channel in missing:
+            logger.warning("the venue did not accept channel {}", channel)
+
+    # -- freshness
+
+    def book_age_s(self, picture: Picture) -> float:
+        """Age of the book: since it was heard, or since the venue wrote it if that is longer (a delayed feed is old)."""
+        if picture.book is None or picture.heard_at == -math.inf:
+            return math.inf
+        written = (self._clock.now_ms() - picture.book.ts_ms) / 1000
+        if not self.dialect.republishes_books:
+            # A silent book is a book that did not change; the ticker, which does come, shows that the feed is alive.
+            return trio.current_time() - max(picture.heard_at, picture.ticker_at)
+        return max(trio.current_time() - picture.heard_at, written)
+
+    def index_age_s(self) -> float:
+        if self.index.heard_at == -math.inf:
+            return math.inf
+        return max(trio.current_time() - self.index.heard_at, (self._clock.now_ms() - self.index.ts_ms) / 1000)

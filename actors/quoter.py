@@ -1,0 +1,145 @@
+"""One quoter per instrument: hears the market, decides a quote, hands it through the risk gate to the desk.
+
+Owns nothing but its last wish. It never sends, never cancels and has no `finally`: whoever keeps it cleans up after it.
+Invariant: it never wishes for a price on data older than the configured bounds, nor, for a strategy that reads the
+book, on a book older than the last change of our own orders in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import trio
+
+from actors.clock import Clock
+from actors.console.settings import QuotingSettings
+from actors.market_data import MarketData, Picture
+from actors.order_desk import OrderDesk
+from actors.risk import Risk
+from actors.trading.books import Market, others_only
+from actors.trading.instruments import Side
+from actors.trading.orders import OrderState, OrderTable
+from actors.trading.quotes import Quote, QuotePair, RiskApproved
+from actors.trading.quoting import decide, empty_pair, with_urgency
+from actors.trading.strategies import IndexMoves, Inventory, Strategy, View
+
+
+class Quoter:
+    """`inventory` is asked at every decision; `index_moves` too."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        market: MarketData,
+        orders: OrderTable,
+        risk: Risk,
+        desk: OrderDesk,
+        strategy: Strategy,
+        settings: QuotingSettings,
+        clock: Clock,
+        inventory: Callable[[str], Inventory],
+        index_moves: Callable[[], IndexMoves],
+    ) -> None:
+        self.picture = picture
+        self.wish: QuotePair | None = None
+        self.refused = ""
+        self._name = picture.instrument.name
+        self._market = market
+        self._orders = orders
+        self._risk = risk
+        self._desk = desk
+        self._strategy = strategy
+        self._settings = settings
+        self._clock = clock
+        self._inventory = inventory
+        self._index_moves = index_moves
+        self._version = 0
+
+    async def run(self) -> None:
+        """Quotes until the instrument's end comes near, then returns; what rests is pulled by its keeper."""
+        while not self.is_over():
+            await self.picture.bell.wait()
+            pair = self.decide()
+            if pair is not None:
+                self.offer(pair)
+
+    def is_over(self) -> bool:
+        end_s = min(self.picture.instrument.deactivation_s, self.picture.instrument.expiry_s or 1 << 62)
+        return self._clock.now_s() >= end_s - self._settings.stop_before_expiry_s
+
+    def offer(self, pair: QuotePair) -> None:
+        """Through the gate to the desk."""
+        self.wish = pair
+        answer = self._risk.review(pair)
+        if isinstance(answer, RiskApproved):
+            self.refused = answer.cut
+            self._desk.want(answer)
+        else:
+            self.refused = answer.reason
+            self._desk.pull(self._name, answer.reason)
+
+    def decide(self) -> QuotePair | None:
+        """What is wanted now; None when nothing new can or need be said."""
+        reason = self._unquotable()
+        if reason:
+            return self._away(reason)
+        book = self.picture.book
+        assert book is not None  # a missing book is infinitely old, hence unquotable
+        if self._strategy.uses_book and (
+            self._orders.in_flight(self._name) or book.ts_ms <= self._orders.last_change_ms(self._name)
+        ):
+            return None
+        manual = self._orders.foreign(self._name)
+        others = others_only(book, self._orders.resting(self._name) + manual)
+        market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
+        view = View(market, self._clock.now_s(), None, self._index_moves())
+        self._version += 1
+        pair = decide(
+            self._strategy,
+            view,
+            self._inventory(self._name),
+            self._settings,
+            version=self._version,
+            decided_at=trio.current_time(),
+        )
+        bid, ask = self._resting(Side.BID), self._resting(Side.ASK)
+        if pair.bid == bid and pair.ask == ask and not self._renewal_due():
+            self.wish = pair
+            return None
+        return with_urgency(pair, market, bid, ask, view.mark)
+
+    def _unquotable(self) -> str:
+        """Why nothing may be quoted now; empty when it may."""
+        if self._risk.halts:
+            return "halted: " + "; ".join(self._risk.halts.values())
+        if not self._market.link.is_up:
+            return "market data link down"
+        if not self.picture.tradable or not self._market.venue_open:
+            return f"not tradable: {self.picture.state or self._market.venue_reason or 'closed'}"
+        age = self._market.book_age_s(self.picture)
+        if age > self._settings.max_book_age_s:
+            return f"stale: book is {age:.1f} s old"
+        if self._market.index_age_s() > self._settings.max_index_age_s:
+            return f"stale: index is {self._market.index_age_s():.1f} s old"
+        if self.picture.ticker is None:
+            return "no ticker yet"
+        return ""
+
+    def _away(self, reason: str) -> QuotePair | None:
+        self._version += 1
+        pair = empty_pair(self._name, reason, version=self._version, decided_at=trio.current_time())
+        if not any(o.state.is_live for o in self._orders.working(self._name)):
+            self.wish = pair
+            self._risk.exposure.release(self._name)
+            return None
+        return pair
+
+    def _resting(self, side: Side) -> Quote | None:
+        """What rests for certain on a side; None also while an answer is awaited."""
+        orders = [o for o in self._orders.working(self._name, side) if o.state.is_live]
+        if len(orders) != 1 or orders[0].state is not OrderState.OPEN:
+            return None
+        return Quote(orders[0].price, orders[0].remaining)
+
+    def _renewal_due(self) -> bool:
+        return any(self._desk.must_renew(o) for o in self._orders.working(self._name))

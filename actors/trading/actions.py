@@ -1,0 +1,94 @@
+"""From what is wanted to the fewest requests: the desk's plan for one instrument (keep, amend, replace, cancel, place).
+
+Pure. Decides from the order table and an approved pair; the desk executes in the given order while its budget lasts. It
+never places a second order beside one of ours that may still rest on the same side. Invariant: the first action is the
+one that takes most danger out of the market.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import msgspec
+
+from actors.trading.instruments import Instrument, Side
+from actors.trading.orders import Order, OrderState
+from actors.trading.quotes import Quote, QuotePair
+from actors.trading.quoting import stale_money
+
+
+class ActionKind(StrEnum):
+    CANCEL = "cancel"
+    REPLACE = "replace"
+    AMEND = "amend"
+    PLACE = "place"
+
+
+class Action(msgspec.Struct, frozen=True):
+    kind: ActionKind
+    side: Side
+    quote: Quote | None = None
+    order: Order | None = None
+    danger: float = 0.0
+    """Money (quote currency or coin) lost if the resting order is hit at its price instead of the wanted one."""
+    renews: bool = False
+    """Sent only because the old order's life ends soon."""
+
+
+def plan(
+    instrument: Instrument,
+    pair: QuotePair,
+    working: list[Order],
+    *,
+    needs_requote: Callable[[Order, Quote], bool],
+    must_renew: Callable[[Order], bool],
+    native_amend: bool,
+) -> list[Action]:
+    """Requests that bring what rests to what is wanted, most dangerous first; sides with an unanswered request wait."""
+    actions = [
+        action
+        for side in (Side.BID, Side.ASK)
+        if (
+            action := _side(
+                instrument,
+                side,
+                pair.side(side),
+                [o for o in working if o.side is side and o.state.is_live],
+                needs_requote,
+                must_renew,
+                native_amend,
+            )
+        )
+    ]
+    actions.sort(key=_rank)
+    return actions
+
+
+def _rank(action: Action) -> tuple[int, float]:
+    return (0 if action.kind is ActionKind.CANCEL else 1, -action.danger)
+
+
+def _side(
+    instrument: Instrument,
+    side: Side,
+    wanted: Quote | None,
+    live: list[Order],
+    needs_requote: Callable[[Order, Quote], bool],
+    must_renew: Callable[[Order], bool],
+    native_amend: bool,
+) -> Action | None:
+    open_orders = [o for o in live if o.state is OrderState.OPEN]
+    if wanted is None or len(open_orders) > 1:
+        return Action(ActionKind.CANCEL, side, order=open_orders[0], danger=float("inf")) if open_orders else None
+    if len(live) > len(open_orders):
+        return None  # an answer is awaited, or an order is unknown and holds this slot
+    if not open_orders:
+        return Action(ActionKind.PLACE, side, quote=wanted)
+    order = open_orders[0]
+    renew = must_renew(order)
+    if not renew and not needs_requote(order, wanted):
+        return None
+    danger = stale_money(instrument, side, Quote(order.price, order.remaining), wanted)
+    kind = ActionKind.AMEND if native_amend and not renew else ActionKind.REPLACE
+    return Action(kind, side, quote=wanted, order=order, danger=danger, renews=renew)

@@ -1,0 +1,109 @@
+"""The venue's rate limits as a budget that is never overdrawn (design law 9).
+
+Owns one window per pool and per instrument; pure, `now` (trio's clock, seconds) is passed in. A venue may count in fixed
+windows, sliding ones or a refilling bucket: at most `burst` requests in *any* stretch of burst / per_second seconds fits
+all three, and is fully used in steady state. Cancels may use the whole of it; everything else leaves a reserve.
+Invariant: no stretch of that length ever holds more than `burst` sends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+
+from actors.venues.dialect import Pool, RateLimit
+
+JITTER = 1.02
+"""Requests evenly sent arrive unevenly: the window is kept this much longer than the venue's."""
+
+
+@attrs.define
+class Window:
+    """At most `size` sends in any `length_s`; `sent` holds the times of the latest."""
+
+    size: int
+    length_s: float
+    sent: deque[float] = attrs.field(factory=deque)
+
+    @classmethod
+    def of(cls, limit: RateLimit, share: float = 1.0) -> Window:
+        size = max(1, int(limit.burst * share))
+        return cls(size, JITTER * size / (limit.per_second * share))
+
+    def left(self, now: float) -> int:
+        while self.sent and self.sent[0] <= now - self.length_s:
+            self.sent.popleft()
+        return self.size - len(self.sent)
+
+    def next_free(self, now: float, wanted: int = 1) -> float:
+        """Seconds until `wanted` sends fit (0 when they do now)."""
+        short = wanted - self.left(now)
+        if short <= 0:
+            return 0.0
+        if short > len(self.sent):
+            return self.length_s
+        return max(0.0, self.sent[short - 1] + self.length_s - now)
+
+
+class Budget:
+    """All pools of one cell. `share` is the cell's part of what the account may send; `reserve` a part kept for cancels."""
+
+    def __init__(
+        self,
+        limits: dict[Pool, RateLimit],
+        per_instrument: RateLimit | None,
+        *,
+        share: float = 1.0,
+        reserve: float = 0.1,
+    ) -> None:
+        self._pools = {pool: Window.of(limit, share) for pool, limit in limits.items()}
+        self._per_instrument = per_instrument
+        self._instruments: dict[str, Window] = {}
+        matching = self._pools.get(Pool.MATCHING)
+        # A small window would idle a fifth of itself for one kept request; there cancels simply go first.
+        self.reserve = round(matching.size * reserve) if matching and matching.size >= 20 else 0
+
+    def wait_for(self, pool: Pool, now: float, count: int = 1, *, instrument: str = "", cancel: bool = False) -> float:
+        """Seconds until `count` requests may go; 0 means now."""
+        window = self._pools.get(pool)
+        wait = 0.0
+        if window is not None:
+            kept = 0 if cancel or pool is not Pool.MATCHING else self.reserve
+            wait = window.next_free(now, count + kept)
+        if instrument and pool is Pool.MATCHING and self._per_instrument is not None:
+            wait = max(wait, self._instrument(instrument).next_free(now, count))
+        return wait
+
+    def spend(self, pool: Pool, now: float, *, instrument: str = "") -> None:
+        window = self._pools.get(pool)
+        if window is not None:
+            window.sent.append(now)
+        if instrument and pool is Pool.MATCHING and self._per_instrument is not None:
+            self._instrument(instrument).sent.append(now)
+
+    def exhausted(self, pool: Pool, now: float, retry_s: float) -> None:
+        """The venue said no: nothing more until `retry_s` from now, whatever we had counted."""
+        window = self._pools.get(pool)
+        if window is not None:
+            window.sent = deque([now - window.length_s + retry_s] * window.size)
+
+    def left(self, pool: Pool, now: float) -> int | None:
+        window = self._pools.get(pool)
+        return None if window is None else window.left(now)
+
+    def size(self, pool: Pool) -> int:
+        """The pool's burst; 0 for one without a limit."""
+        window = self._pools.get(pool)
+        return 0 if window is None else window.size
+
+    def per_second(self, pool: Pool) -> float:
+        window = self._pools.get(pool)
+        return float("inf") if window is None else window.size / window.length_s
+
+    def _instrument(self, name: str) -> Window:
+        window = self._instruments.get(name)
+        if window is None:
+            assert self._per_instrument is not None  # callers looked
+            window = self._instruments[name] = Window.of(self._per_instrument)
+        return window

@@ -1,0 +1,110 @@
+"""How much could be held if everything that rests or is in flight were filled: the arithmetic behind the risk gate.
+
+Owns positions, reservations of approved but unsent quotes, and their worst-case sums; reads the order table for what may
+still fill. All amounts are contracts in steps of one common step per cell (every instrument of a cell shares it). Never
+awaits; a check and its reservation are one call. Invariant: `total` is the sum over instruments of
+max(|position + bids|, |position - asks|), each as of the last `refresh` of that instrument.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from actors.trading.instruments import Side
+from actors.trading.orders import OrderState, OrderTable
+from actors.trading.quotes import QuotePair
+
+
+@attrs.frozen
+class Room:
+    """The most each side of one instrument may show, in steps, and which limit said so."""
+
+    bid: int
+    ask: int
+    bound: str
+
+
+class Exposure:
+    """Positions and worst cases of one cell. Limits in steps; `caps` narrows single instruments (allotment)."""
+
+    def __init__(self, orders: OrderTable, max_position: int, max_exposure: int) -> None:
+        self._orders = orders
+        self.max_position = max_position
+        self.max_exposure = max_exposure
+        self.caps: dict[str, int] = {}
+        self.positions: dict[str, int] = {}
+        self.peak = 0
+        self.total = 0
+        self._worst: dict[str, int] = {}
+        self._reserved: dict[str, tuple[int, int]] = {}
+
+    def position(self, instrument: str) -> int:
+        """Signed steps."""
+        return self.positions.get(instrument, 0)
+
+    def set_position(self, instrument: str, steps: int) -> None:
+        """What a venue query says."""
+        self.positions[instrument] = steps
+        self.refresh(instrument)
+
+    def add_fill(self, instrument: str, side: Side, steps: int) -> None:
+        self.positions[instrument] = self.positions.get(instrument, 0) + side * steps
+        self.refresh(instrument)
+
+    def refresh(self, instrument: str) -> None:
+        """Recomputes one instrument after its orders, position or reservation changed."""
+        bid, ask = self._reserved.get(instrument, (0, 0))
+        worst = worst_position(
+            self.position(instrument),
+            self._beside_unknown(instrument, Side.BID, bid),
+            self._beside_unknown(instrument, Side.ASK, ask),
+        )
+        self.total += worst - self._worst.get(instrument, 0)
+        self._worst[instrument] = worst
+        self.peak = max(self.peak, self.total)
+
+    def room(self, instrument: str) -> Room:
+        """What this instrument may show, everything else staying as it is; negative means pull that side."""
+        position = self.position(instrument)
+        others = self.total - self._worst.get(instrument, 0)
+        left = self.max_exposure - others
+        cap = min(self.max_position, self.caps.get(instrument, self.max_position))
+        bound, limit = ("max_exposure", left) if left < cap else ("max_position", cap)
+        # Reducing is always allowed: a side that brings the position towards zero may show all of it.
+        return Room(
+            bid=max(limit - position, -position) - self._unknown(instrument, Side.BID),
+            ask=max(limit + position, position) - self._unknown(instrument, Side.ASK),
+            bound=bound,
+        )
+
+    def reserve(self, pair: QuotePair) -> None:
+        """Holds room for an approved pair until `release`; a newer pair replaces an older reservation."""
+        self._reserved[pair.instrument] = (
+            pair.bid.amount if pair.bid else 0,
+            pair.ask.amount if pair.ask else 0,
+        )
+        self.refresh(pair.instrument)
+
+    def release(self, instrument: str) -> None:
+        """The pair was superseded, refused or has become orders."""
+        if self._reserved.pop(instrument, None) is not None:
+            self.refresh(instrument)
+
+    def _unknown(self, instrument: str, side: Side) -> int:
+        return sum(o.at_risk for o in self._orders.working(instrument, side) if _stands_apart(o.state))
+
+    def _beside_unknown(self, instrument: str, side: Side, reserved: int) -> int:
+        """Live orders, or the reservation that replaces them if larger; beside an unknown order the sum."""
+        live = self._orders.worst(instrument, side)
+        apart = self._unknown(instrument, side)
+        return max(live, reserved + apart)
+
+
+def _stands_apart(state: OrderState) -> bool:
+    """Orders that the next quote cannot take the place of: unknown ones, and ended ones that still owe fills."""
+    return state is OrderState.UNKNOWN or not state.is_live
+
+
+def worst_position(position: int, bids: int, asks: int) -> int:
+    """max(|position + bids|, |position - asks|), in steps."""
+    return max(abs(position + bids), abs(position - asks))

@@ -1,0 +1,392 @@
+"""Order truth: the one table of what we believe the venue holds for us (design law 1).
+
+Owns every order record of a cell run, from the moment its request is handed over until evidence from the venue has ended
+it and every fill it owes has been seen. Eats requests, answers, notifications and query results in any order, twice or
+late; never awaits, never reads a clock. It never lets a guess end an order: a refused cancel is no proof of life, a
+missing row is no proof of death, a lost answer makes an order UNKNOWN, and unknown still counts.
+
+Invariant: for each side of each instrument, `worst(...)` is at least what can still be filled there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+import attrs
+
+from actors.trading.instruments import Side
+from actors.trading.quotes import Quote
+from actors.venues.dialect import Fill, OrderRequest, OrderStatus, VenueOrder
+
+
+class OrderState(StrEnum):
+    """Where an order stands in our table."""
+
+    PLACING = "placing"
+    OPEN = "open"
+    AMENDING = "amending"
+    REPLACING = "replacing"
+    CANCELLING = "cancelling"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+    @property
+    def is_live(self) -> bool:
+        """It may rest at the venue now, or come to."""
+        return self in LIVE
+
+
+LIVE = frozenset(
+    {
+        OrderState.PLACING,
+        OrderState.OPEN,
+        OrderState.AMENDING,
+        OrderState.REPLACING,
+        OrderState.CANCELLING,
+        OrderState.UNKNOWN,
+    }
+)
+_FINAL = {
+    OrderStatus.FILLED: OrderState.FILLED,
+    OrderStatus.CANCELLED: OrderState.CANCELLED,
+    OrderStatus.EXPIRED: OrderState.EXPIRED,
+    OrderStatus.REJECTED: OrderState.REJECTED,
+}
+
+
+@attrs.define(eq=False)
+class Order:
+    """One order of ours. Prices in ticks, amounts in steps; times: `_at` trio's clock, `_ms`/`_s` the venue's."""
+
+    client_id: str
+    instrument: str
+    side: Side
+    price: int
+    amount: int
+    label: str
+    state: OrderState
+    sent_at: float
+    expires_s: int
+    reject_ms: int
+    venue_id: str = ""
+    reported_filled: int = 0
+    """What order messages say was filled."""
+    seen_filled: int = 0
+    """What trades say was filled; positions follow this one."""
+    pending: Quote | None = None
+    """An amendment in flight (same id, other price or amount)."""
+    replaces: Order | None = None
+    """The order this one takes the place of, while the venue guards the pair against filling twice."""
+    priced_at: float = 0.0
+    """When its price last became what it is."""
+    unknown_since: float | None = None
+    changed_ms: int = 0
+    reason: str = ""
+
+    @property
+    def filled(self) -> int:
+        return max(self.reported_filled, self.seen_filled)
+
+    @property
+    def remaining(self) -> int:
+        """What still rests or may come to rest, in steps; zero once ended."""
+        return max(0, self.amount - self.filled) if self.state.is_live else 0
+
+    @property
+    def at_risk(self) -> int:
+        """What may still change our position through this order: what may rest, plus fills reported but not yet seen."""
+        if self.state.is_live:
+            amount = max(self.amount, self.pending.amount) if self.pending else self.amount
+            return max(0, amount - self.seen_filled)
+        return max(0, self.reported_filled - self.seen_filled)
+
+    @property
+    def is_settled(self) -> bool:
+        """Ended, and every fill it reported has been seen."""
+        return not self.state.is_live and self.at_risk == 0
+
+
+class OrderTable:
+    """All orders of a run. `ended` orders are forgotten only by `forget_settled`, so that late news finds them."""
+
+    def __init__(self) -> None:
+        self._by_client: dict[str, Order] = {}
+        self._by_venue: dict[str, Order] = {}
+        self._working: dict[str, list[Order]] = {}
+        self._trades_seen: dict[str, int] = {}
+        self._trades_forgotten = 0
+        self._orphan_fills: dict[str, int] = {}
+        self._last_change_ms: dict[str, int] = {}
+        self._foreign: dict[str, dict[str, VenueOrder]] = {}
+
+    # -- looking
+
+    def foreign(self, instrument: str) -> list[tuple[Side, int, int]]:
+        """(side, price, remaining) of the account's orders that are not ours: the operator's, never touched."""
+        orders = self._foreign.get(instrument)
+        return [(o.side, o.price, o.amount - o.filled) for o in orders.values()] if orders else []
+
+    def note_foreign(self, news: VenueOrder) -> None:
+        """An order of the account that is not ours came, changed or ended."""
+        orders = self._foreign.setdefault(news.instrument, {})
+        if news.status.is_final:
+            orders.pop(news.venue_id, None)
+        elif (known := orders.get(news.venue_id)) is None or news.ts_ms >= known.ts_ms:
+            orders[news.venue_id] = news
+        self._touch(news.instrument, news.ts_ms)
+
+    def forget_foreign(self) -> None:
+        """A query of all open orders is about to say it afresh."""
+        self._foreign.clear()
+
+    def working(self, instrument: str, side: Side | None = None) -> list[Order]:
+        """Orders of an instrument that may rest or still owe fills, oldest first."""
+        orders = self._working.get(instrument, ())
+        return [o for o in orders if side is None or o.side is side]
+
+    def live(self) -> Iterator[Order]:
+        """Every order that may rest at the venue now or come to."""
+        for orders in self._working.values():
+            for order in orders:
+                if order.state.is_live:
+                    yield order
+
+    def unknown(self) -> list[Order]:
+        return [o for o in self.live() if o.state is OrderState.UNKNOWN]
+
+    def by_client_id(self, client_id: str) -> Order | None:
+        return self._by_client.get(client_id)
+
+    def last_change_ms(self, instrument: str) -> int:
+        """Venue time of the last change of ours in this instrument: an older book cannot be compared with our orders."""
+        return self._last_change_ms.get(instrument, 0)
+
+    def in_flight(self, instrument: str) -> bool:
+        """A request of ours is unanswered, so what rests there is not certain."""
+        return any(o.state not in (OrderState.OPEN,) and o.state.is_live for o in self._working.get(instrument, ()))
+
+    def resting(self, instrument: str) -> list[tuple[Side, int, int]]:
+        """(side, price, remaining) of what rests, for taking ourselves out of the book."""
+        return [
+            (o.side, o.price, o.remaining)
+            for o in self._working.get(instrument, ())
+            if o.state.is_live and o.state is not OrderState.PLACING
+        ]
+
+    def worst(self, instrument: str, side: Side) -> int:
+        """Most that can still be bought (or sold) there, in steps; a guarded pair counts its larger half."""
+        total = 0
+        halves: dict[str, int] = {}
+        orders = [o for o in self._working.get(instrument, ()) if o.side is side]
+        for order in orders:
+            old = order.replaces
+            if old is not None and order.state.is_live and old.state.is_live:
+                halves[old.client_id] = max(halves.get(old.client_id, 0), order.at_risk)
+        for order in orders:
+            old = order.replaces
+            if old is not None and order.state.is_live and old.state.is_live:
+                continue
+            total += max(order.at_risk, halves.get(order.client_id, 0))
+        return total
+
+    # -- our own requests
+
+    def placing(self, request: OrderRequest, now: float, replaces: Order | None = None) -> Order:
+        """A new order is handed to the link; with `replaces`, as the guarded new half of a replacement."""
+        if request.client_id in self._by_client:
+            raise ValueError(f"client id {request.client_id} was used before")
+        order = Order(
+            client_id=request.client_id,
+            instrument=request.instrument,
+            side=request.side,
+            price=request.price,
+            amount=request.amount,
+            label=request.label,
+            state=OrderState.PLACING,
+            sent_at=now,
+            priced_at=now,
+            expires_s=request.expires_s,
+            reject_ms=request.reject_ms,
+            replaces=replaces,
+        )
+        self._by_client[order.client_id] = order
+        self._working.setdefault(order.instrument, []).append(order)
+        if replaces is not None and replaces.state is OrderState.OPEN:
+            replaces.state = OrderState.REPLACING
+        return order
+
+    def amending(self, order: Order, wanted: Quote, now: float) -> None:
+        order.pending = wanted
+        order.state = OrderState.AMENDING
+        order.sent_at = now
+
+    def cancelling(self, order: Order, now: float) -> None:
+        if order.state is OrderState.OPEN:
+            order.state = OrderState.CANCELLING
+            order.sent_at = now
+
+    # -- evidence
+
+    def apply_order(self, news: VenueOrder) -> Order | None:
+        """An order as the venue describes it. Returns our record, or None when it is not ours. Idempotent."""
+        order = self._by_client.get(news.client_id) or self._by_venue.get(news.venue_id)
+        if order is None:
+            return None
+        self._learn_venue_id(order, news.venue_id)
+        order.reported_filled = max(order.reported_filled, news.filled)
+        if order.state.is_live:
+            if news.status.is_final:
+                self._end(order, _FINAL[news.status], news.reason)
+            else:
+                self._rests(order, news)
+        if news.ts_ms >= order.changed_ms:
+            order.changed_ms = news.ts_ms
+        self._touch(order.instrument, news.ts_ms)
+        self._tidy(order)
+        return order
+
+    def apply_fill(self, fill: Fill) -> bool:
+        """One execution, by trade id, exactly once: True when it was new (ours or not, the position moved)."""
+        if fill.trade_id in self._trades_seen:
+            return False
+        self._trades_seen[fill.trade_id] = fill.ts_ms
+        self._touch(fill.instrument, fill.ts_ms)
+        order = self._by_venue.get(fill.venue_id)
+        if order is None:
+            self._orphan_fills[fill.venue_id] = self._orphan_fills.get(fill.venue_id, 0) + fill.amount
+        else:
+            self._count_fill(order, fill.amount)
+        return True
+
+    def note_trade(self, trade_id: str, ts_ms: int) -> None:
+        """A trade that a position query already contains: a later notification of it must not count again."""
+        self._trades_seen.setdefault(trade_id, ts_ms)
+
+    @property
+    def trades_seen(self) -> int:
+        """How many different executions have been applied or noted; unchanged means no news."""
+        return len(self._trades_seen) + self._trades_forgotten
+
+    def owner_of(self, fill: Fill) -> Order | None:
+        return self._by_venue.get(fill.venue_id)
+
+    def refused(self, order: Order, reason: str, ts_ms: int = 0) -> None:
+        """The venue refused the placement, or the new half of a replacement: it never rested.
+
+        `ts_ms`: the venue's time; the next quote waits for a book newer than this, for the market is not what we thought.
+        """
+        if order.state.is_live and order.venue_id == "":
+            self._end(order, OrderState.REJECTED, reason)
+            self._touch(order.instrument, ts_ms)
+            self._tidy(order)
+
+    def untouched(self, order: Order) -> None:
+        """The venue refused before looking at it (a rate limit, say): it rests as before."""
+        if order.state in (OrderState.CANCELLING, OrderState.REPLACING, OrderState.AMENDING):
+            order.pending = None
+            order.state = OrderState.OPEN
+
+    def replacement_failed(self, old: Order, *, old_gone: bool, now: float) -> None:
+        """The pair's new half was refused: the old one is gone, or (its cancel failed) its fate must be asked."""
+        if not old.state.is_live:
+            return
+        if old_gone:
+            self._end(old, OrderState.CANCELLED, "replaced, new half refused")
+            self._tidy(old)
+        else:
+            self.lost(old, now)
+
+    def cancel_refused(self, order: Order, now: float) -> None:
+        """No proof of life or death: unknown until the venue says more."""
+        if order.state is OrderState.CANCELLING:
+            self.lost(order, now)
+
+    def lost(self, order: Order, now: float) -> None:
+        """Its answer will not come, or says that the venue itself does not know."""
+        if order.state.is_live and order.state is not OrderState.UNKNOWN:
+            order.state = OrderState.UNKNOWN
+            order.unknown_since = now
+
+    def proven_gone(self, order: Order, reason: str) -> None:
+        """The venue has proven that it rests no more and cannot come back, and its fills have been read."""
+        if order.state.is_live:
+            self._end(order, OrderState.CANCELLED, reason)
+        order.reported_filled = order.seen_filled
+        self._tidy(order)
+
+    # -- memory
+
+    def forget_settled(self, before_ms: int) -> None:
+        """Drops ended orders and trade ids last touched before a venue time; keeps whatever could still be named."""
+        gone = [o for o in self._by_client.values() if o.is_settled and o.changed_ms < before_ms]
+        for order in gone:
+            del self._by_client[order.client_id]
+            self._by_venue.pop(order.venue_id, None)
+        for trade in [t for t, ms in self._trades_seen.items() if ms < before_ms]:
+            del self._trades_seen[trade]
+            self._trades_forgotten += 1
+
+    # -- inside
+
+    def _rests(self, order: Order, news: VenueOrder) -> None:
+        """It rested when the venue wrote this; an answer to a later cancel is still awaited."""
+        if order.pending is not None:
+            if (news.price, news.amount) != (order.pending.price, order.pending.amount):
+                return
+            order.pending = None
+            order.price, order.amount = news.price, news.amount
+            order.state = OrderState.OPEN
+        elif order.state in (OrderState.PLACING, OrderState.UNKNOWN):
+            order.state = OrderState.OPEN
+            order.unknown_since = None
+            order.price, order.amount = news.price, news.amount
+        elif order.state is OrderState.OPEN and news.ts_ms >= order.changed_ms:
+            order.price, order.amount = news.price, news.amount
+        self._supersede(order)
+
+    def _supersede(self, order: Order) -> None:
+        """The new half of a guarded pair exists: the venue has cancelled the old one before it made this."""
+        old, order.replaces = order.replaces, None
+        if old is not None and old.state.is_live:
+            self._end(old, OrderState.CANCELLED, "replaced")
+            self._tidy(old)
+
+    def _end(self, order: Order, state: OrderState, reason: str) -> None:
+        order.state = state
+        order.reason = reason
+        order.pending = None
+        order.unknown_since = None
+        if state in (OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED):
+            self._supersede(order)
+        else:
+            order.replaces = None
+
+    def _learn_venue_id(self, order: Order, venue_id: str) -> None:
+        if venue_id and order.venue_id != venue_id:
+            order.venue_id = venue_id
+            self._by_venue[venue_id] = order
+            early = self._orphan_fills.pop(venue_id, 0)
+            if early:
+                self._count_fill(order, early)
+
+    def _count_fill(self, order: Order, amount: int) -> None:
+        order.seen_filled += amount
+        if order.state.is_live and order.seen_filled >= order.amount and order.pending is None:
+            self._end(order, OrderState.FILLED, "filled")
+        self._tidy(order)
+
+    def _tidy(self, order: Order) -> None:
+        if order.is_settled:
+            rows = self._working.get(order.instrument, [])
+            if order in rows:
+                rows.remove(order)
+
+    def _touch(self, instrument: str, ts_ms: int) -> None:
+        if ts_ms > self._last_change_ms.get(instrument, 0):
+            self._last_change_ms[instrument] = ts_ms
+
+

@@ -1,0 +1,341 @@
+"""The supervisor: who is born, who is restarted, who dies first. `python supervisor.py CONFIG.toml [flags]`.
+
+Owns the processes: the paper exchange (when the configuration says so), the guard, and one process per cell; and the
+run's last line, which never claims more than the venue's own answers. Places no order and knows no price. One signal
+receiver is held open around everything until the proof is in, so a second Ctrl-C is data, never an interruption.
+Invariant: while no guard is ready no cell may send a new order, and the guard is told "all done" only after every cell
+that ever lived has proven that nothing of it rests.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+from loguru import logger
+
+from actors.clock import Clock
+from actors.console.config import Effective, RunOptions
+from actors.console.exits import Exit
+from actors.console.screen import Screen
+from actors.console.settings import Settings
+from actors.console.summary import run_figures, write_summary
+from actors.hosting import Hosted
+from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
+from actors.paper_process import PaperProcess, access_of
+from actors.run_folder import RunFolder
+from actors.trading.restarts import RestartRule, Restarts
+from actors.venues.access import FIRST_CELL_SLOT, GUARD_SLOT, Access
+
+GUARD_PATIENCE_S = 6.0
+"""After the cells are gone without a proof the guard is given this long before the last line says that it goes on."""
+GUARD_RESTART_S = 0.2
+
+
+@attrs.define
+class CellPost:
+    """One cell's place: its present incarnation and what the earlier ones left behind."""
+
+    index: int
+    name: str
+    hosted: Hosted | None = None
+    restarts: int = 0
+    past: list[dict[str, Any]] = attrs.field(factory=list)
+    gone: bool = False
+    unproven: bool = False
+    """An incarnation died without proof and no later one has reconciled yet."""
+
+
+class Supervisor:
+    """One run."""
+
+    def __init__(self, effective: Effective, options: RunOptions, folder: RunFolder, screen: Screen) -> None:
+        self.settings: Settings = effective.settings
+        self.effective = effective
+        self.options = options
+        self.folder = folder
+        self.screen = screen
+        self.posts = [
+            CellPost(index, f"{cell.underlying.lower()}{index}") for index, cell in enumerate(self.settings.cells)
+        ]
+        self.guard: Hosted | None = None
+        self.guard_word = ""
+        self.exit_hint = 0
+        self.last_words: list[str] = []
+        self._run_id = format(Clock().wall_ns() // 1_000_000, "x")
+        self._stopping = trio.Event()
+        self._cells_done = trio.Event()
+        self._changed = trio.Event()
+        self._former_setting: bool | None = None
+        self._access: Access | None = None
+
+    # -- a run
+
+    async def run(self) -> int:
+        """Exit code of the run."""
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            paper = await self._open_venue()
+            try:
+                async with trio.open_nursery() as helpers:
+                    helpers.start_soon(self._obey, signals)
+                    helpers.start_soon(self._show)
+                    helpers.start_soon(self._end_on_time)
+                    async with trio.open_nursery() as children:
+                        if self.settings.supervision.guard:
+                            children.start_soon(self._keep_guard)
+                        for post in self.posts:
+                            children.start_soon(self._keep_cell, post)
+                        await self._stopping.wait()
+                        await self._stop_cells()
+                        await self._dismiss_guard()
+                        children.cancel_scope.cancel()
+                    helpers.cancel_scope.cancel()
+            finally:
+                if paper is not None:
+                    paper.end()
+        return self._last_line()
+
+    async def _open_venue(self) -> PaperProcess | None:
+        """The venue's address and our account there; on paper, the exchange is started first."""
+        if not self.settings.is_paper or self.settings.venue.url:
+            self._access = Access.of(self.settings)
+            return None
+        paper = PaperProcess(self.settings, str(self.folder.path / "ledger.jsonl"), self.folder.stderr)
+        facts = await paper.start()
+        for old, new in (facts.get("renamed") or {}).items():
+            logger.debug("recorded {} is listed as {}", old, new)
+        self._access = access_of(self.settings, facts)
+        self.screen.say("info", f"paper exchange at {facts['ws_url']}")
+        return paper
+
+    def stop(self, reason: str) -> None:
+        if not self._stopping.is_set():
+            self.screen.say("info", f"stopping: {reason}")
+            self._stopping.set()
+            self._notify()
+
+    async def _obey(self, signals: AsyncIterator[int]) -> None:
+        async for number in signals:
+            name = signal.Signals(number).name
+            if self._stopping.is_set():
+                self.screen.say("info", f"{name}: already stopping, waiting for the proof")
+            self.stop(name)
+
+    async def _end_on_time(self) -> None:
+        if self.settings.duration_s is not None:
+            await trio.sleep(self.settings.duration_s)
+            self.stop(f"after {self.settings.duration_s:g} s, as asked")
+
+    async def _show(self) -> None:
+        while True:
+            self.screen.show([post.hosted.snapshot for post in self.posts if post.hosted and post.hosted.snapshot])
+            await trio.sleep(0.25)
+
+    # -- the guard
+
+    async def _keep_guard(self) -> None:
+        """One guard at all times until it is dismissed; without one the cells send nothing new."""
+        while True:
+            guard = self.guard = Hosted(
+                "actors.guard", self._birth("guard", -1, GUARD_SLOT), new_session=True, on_event=self.screen.say
+            )
+            guard.on_change = self._guard_changed
+            await guard.live()
+            if guard.farewell is not None:
+                self.guard_word = guard.farewell.text
+                if not self._stopping.is_set():
+                    # It thought us dead (we were frozen, say) and has pulled everything: there is no way on from here.
+                    self.last_words.append(guard.farewell.text)
+                    self.stop("the guard has acted")
+                return
+            self._tell_cells(alive=False)
+            self.screen.say("error", f"the guard died (status {guard.status}); nothing new is sent until it is back")
+            await trio.sleep(GUARD_RESTART_S)
+
+    def _guard_changed(self) -> None:
+        guard = self.guard
+        if guard is not None and guard.ready is not None and guard.is_alive:
+            for post in self.posts:
+                self._introduce(post)
+            self._tell_cells(alive=True)
+        self._notify()
+
+    def _tell_cells(self, *, alive: bool) -> None:
+        for post in self.posts:
+            if post.hosted is not None:
+                post.hosted.send(GuardState(alive))
+
+    def _introduce(self, post: CellPost) -> None:
+        if self.guard is not None and post.hosted is not None and post.hosted.is_alive:
+            self.guard.send(CellBorn(post.name, post.hosted.pid, post.hosted.ticks))
+
+    # -- cells
+
+    async def _keep_cell(self, post: CellPost) -> None:
+        """Restarts a cell that dies; one that cannot go on, or dies too often, stops everything, cleanly."""
+        rule = self.settings.supervision
+        restarts = Restarts(RestartRule(rule.cell_max_restarts, rule.cell_period_s, rule.backoff_s, rule.backoff_max_s))
+        while True:
+            await self._one_life(post)
+            word = post.hosted.farewell if post.hosted else None
+            if self._stopping.is_set():
+                break
+            if word is not None and word.fatal:
+                self.exit_hint = self.exit_hint or word.fatal
+                self.last_words.append(word.text)
+                self.stop(f"{post.name} cannot go on")
+                break
+            wait = restarts.crashed(trio.current_time())
+            if wait is None:
+                self.exit_hint = self.exit_hint or Exit.NOT_CONFIRMED
+                self.stop(f"{post.name} died too often")
+                break
+            post.restarts += 1
+            self.screen.say("error", f"{post.name} died; restarting it in {wait:.1f} s")
+            with trio.move_on_after(wait):
+                await self._stopping.wait()
+                break
+        post.gone = True
+        self._notify()
+
+    async def _one_life(self, post: CellPost) -> None:
+        birth = self._birth(post.name, post.index, FIRST_CELL_SLOT + post.index)
+        cell = post.hosted = Hosted("actors.cell_process", birth, new_session=False, on_event=self.screen.say)
+        cell.on_change = lambda: self._cell_changed(post)
+        async with trio.open_nursery() as nursery:
+            await nursery.start(cell.live)
+            self._introduce(post)
+            if self.guard is not None and self.guard.ready is not None and self.guard.is_alive:
+                cell.send(GuardState(True))
+        if self.guard is not None:
+            self.guard.send(CellGone(post.name, cell.pid))
+        proven = cell.farewell is not None and cell.farewell.confirmed
+        post.unproven = not proven and (post.unproven or cell.ready is not None or cell.snapshot is not None)
+        if cell.snapshot is not None or cell.farewell is not None:
+            post.past.append(run_figures(cell))
+        self._notify()
+
+    def _cell_changed(self, post: CellPost) -> None:
+        cell = post.hosted
+        if cell is not None and cell.ready is not None:
+            post.unproven = False  # it has reconciled: whatever an earlier incarnation left is gone
+            if self._former_setting is None:
+                self._former_setting = cell.ready.former_cancel_on_disconnect
+        self._notify()
+
+    # -- the end
+
+    async def _stop_cells(self) -> None:
+        """Every cell proves; then one restores the wallet's setting while all sockets are still open; then all leave."""
+        alive = [post.hosted for post in self.posts if post.hosted is not None and post.hosted.is_alive]
+        for cell in alive:
+            cell.stop("the supervisor stops")
+        bound = self.settings.supervision.stop_timeout_s + 1.0
+        with trio.move_on_after(bound):
+            await self._until(lambda: all(cell.farewell is not None or not cell.is_alive for cell in alive))
+        proven = [cell for cell in alive if cell.is_alive and cell.farewell is not None and cell.farewell.confirmed]
+        if proven and self._former_setting is not None:
+            first = proven[0]
+            first.send(Leave(self._former_setting))
+            with trio.move_on_after(2.0):
+                await self._until(lambda: first.left or not first.is_alive)
+        for cell in alive:
+            cell.send(Leave())
+        with trio.move_on_after(3.0):
+            await self._until(lambda: all(post.gone for post in self.posts))
+        for cell in alive:
+            cell.kill("did not leave in time")
+        with trio.move_on_after(2.0):
+            await self._until(lambda: all(post.gone for post in self.posts))
+
+    async def _dismiss_guard(self) -> None:
+        """The agreed farewell if everything is proven; else our end of its pipe closes, and it acts."""
+        guard = self.guard
+        if guard is None or not guard.is_alive:
+            return
+        if self._is_proven():
+            guard.send(AllDone())
+            with trio.move_on_after(2.0):
+                await self._until(lambda: not guard.is_alive)
+            return
+        self.screen.say("error", "not everything is proven: the guard takes over")
+        guard.hang_up()
+        with trio.move_on_after(GUARD_PATIENCE_S):
+            await self._until(lambda: guard.farewell is not None or not guard.is_alive)
+        if guard.farewell is not None and guard.farewell.confirmed:
+            self.guard_word = guard.farewell.text
+
+    def _is_proven(self) -> bool:
+        return not any(post.unproven for post in self.posts)
+
+    def _last_line(self) -> int:
+        """What is known, in one line, and the exit code that says the same."""
+        by_guard = not self._is_proven() and bool(self.guard_word)
+        confirmed = self._is_proven() or by_guard
+        if self.options.summary:
+            write_summary(Path(self.options.summary), self.posts, confirmed=confirmed)
+        for words in self.last_words:
+            self.screen.last("error", words)
+        if confirmed:
+            how = self.guard_word if by_guard else "the venue answered an open-orders query with none of ours"
+            self.screen.last("info", f"confirmed: zero orders rest ({how})")
+            return self.exit_hint or Exit.OK
+        guard = f"; the guard (pid {self.guard.pid}) goes on trying" if self.guard and self.guard.is_alive else ""
+        self.screen.last("error", f"NOT confirmed that no order rests{guard}; log in {self.folder.path}")
+        return Exit.NOT_CONFIRMED
+
+    # -- small things
+
+    def _birth(self, name: str, cell: int, slot: int) -> Birth:
+        assert self._access is not None  # the venue is opened before anybody is born
+        return Birth(
+            settings=self.settings,
+            access=self._access,
+            run=self._run_id,
+            folder=str(self.folder.path),
+            cell=cell,
+            name=name,
+            slot=slot,
+            share=1.0 / len(self.settings.cells),
+            log_level=self.screen.level,
+            log_file=self.screen.child_log(self.folder.path),
+            guarded=self.settings.supervision.guard,
+        )
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            with trio.move_on_after(0.1):
+                await self._changed.wait()
+
+
+def run(effective: Effective, options: RunOptions) -> int:
+    """One run of an effective configuration; the process's exit code. Raises ConfigError and VenueUnreachable."""
+    if options.dry_run:
+        from actors.console.dry_run import dry_run
+
+        return dry_run(effective)
+    folder = RunFolder(effective.settings)
+    with Screen(effective, options, folder.path) as screen:
+        return trio.run(Supervisor(effective, options, folder, screen).run)
+
+
+def main() -> int:
+    """`python supervisor.py CONFIG.toml [flags]` is `strikemaker run CONFIG.toml [flags]`."""
+    from actors.console.cli import main as command
+
+    return command(["run", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main())
