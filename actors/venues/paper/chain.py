@@ -152,7 +152,7 @@ class _Cells:
             bid=self.price("bid_price"),
             ask=self.price("ask_price"),
             mark=self.price("mark_price"),
-            vol=self.price("implied_volatility"),
+            vol=self.vol(),
             forward=self.positive("futures_price"),
             index=self.positive("index_price"),
         )
@@ -192,6 +192,12 @@ class _Cells:
         if not 0.0 <= value < math.inf:
             raise self.wrong(column, "is no finite number from zero up", "correct it, or leave it empty for none")
         return value or None
+
+    def vol(self) -> float | None:
+        value = self.price("implied_volatility")
+        if value is not None and value > 20.0:
+            raise self.wrong("implied_volatility", "is no fraction", "write 0.62 for 62 %")
+        return value
 
     def wrong(self, column: str, what: str, fix: str) -> ConfigError:
         return ConfigError(f"{self.path}: row {self.line}, column {column}: {self.row[column]!r} {what}; {fix}")

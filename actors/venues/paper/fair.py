@@ -73,11 +73,13 @@ class Slice:
         self.forward = 0.0
         """Of the settlement value: blended with the fixings within the last half hour."""
         self.forward_at = 0.0
-        self.variance_at = 0.0
-        self.priced_world_s = -math.inf
+        self.t_years = 0.0
+        self.pricing_due_s = 0.0
+        """World time of the next full pricing."""
+        self.is_closed = False
+        """Trading has ended; the mark goes on until the expiry."""
         self._settings = settings
         self._variance_opened = 0.0
-        self.t_years = 0.0
 
     def set_clock(self, now_s: float) -> None:
         """Time to expiry in years of the venue's clock."""
@@ -103,11 +105,9 @@ class Slice:
     def _fixed_share(self) -> float:
         return min(self.fixings / 30.0, 1.0)
 
-    def reprice(self, world_s: float, index: float, variance: float) -> None:
+    def reprice(self, index: float, variance: float) -> None:
         """All lines in full, at this index and annual variance."""
         self.forward = self.forward_at = forward = self.forward_for(index)
-        self.variance_at = variance
-        self.priced_world_s = world_s
         if not self.expiry_s:
             for line in self.lines:
                 line.fair_usd, line.forward_at, line.delta = forward, forward, 1.0

@@ -41,12 +41,14 @@ class IndexPath:
         return self._variances[self._at(world_s)]
 
     def extend(self, world_s: float) -> None:
-        """Draw the path far enough for all questions about `world_s`, and forget what nobody can ask for any more."""
-        tick = int(world_s / self._tick_s)
-        missing = tick + self._ahead - self._first - len(self._prices) + 1
+        """Draw the path far enough for all questions about times up to `world_s`."""
+        missing = int(world_s / self._tick_s) + self._ahead - self._first - len(self._prices) + 1
         for _ in range(missing):
             self._walk()
-        spare = tick - self._behind - self._first
+
+    def forget(self, world_s: float) -> None:
+        """Nobody will ask about times before `world_s` any more, less the slowest rival's delay."""
+        spare = int(world_s / self._tick_s) - self._behind - self._first
         if spare > 4096:
             del self._prices[:spare]
             del self._variances[:spare]

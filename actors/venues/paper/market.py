@@ -56,6 +56,7 @@ class World:
             Rival(n, settings, self._dice(f"rival {n}"), blurred=chain is None)
             for n in range(len(settings.rival_delay_s))
         ]
+        self._dealer = self._dice("order of pricing")
         self._slices: dict[int, Slice] = {}
         """By expiry, rising; the perpetual is 0."""
         self._lines: dict[str, tuple[Slice, Line]] = {}
@@ -121,6 +122,7 @@ class World:
             if arrival is not None:
                 traded.append(arrival)
         self._move_to(target)
+        self._path.forget(target)
         self.arrivals += len(traded)
         return traded
 
@@ -146,7 +148,7 @@ class World:
         self._follow_calendar()
         for part in self._slices.values():
             moved = abs(part.forward_for(index) - part.forward_at) > _MARK_MOVE * part.forward_at
-            if moved or world_s - part.priced_world_s >= _MARK_S:
+            if moved or world_s >= part.pricing_due_s:
                 self._reprice(part)
         if world_s - self._surveyed_s >= _SURVEY_S:
             self._surveyed_s = world_s
@@ -165,7 +167,7 @@ class World:
             self._next_minute += 1
 
     def _trading(self) -> list[Slice]:
-        return [part for part in self._slices.values() if self._now_s < part.closes_s]
+        return [part for part in self._slices.values() if not part.is_closed]
 
     # -- publishing
 
@@ -174,8 +176,10 @@ class World:
         self._pit.set_index(self._spec.index_name, self._index_sent)
 
     def _reprice(self, part: Slice) -> None:
+        """In full; expiries take turns, so that no step has to price them all."""
+        part.pricing_due_s = self._world_s + _MARK_S * (1.0 if part.pricing_due_s else self._dealer.uniform(0.5, 1.5))
         part.set_clock(self._now_s)
-        part.reprice(self._world_s, self.index, self._path.variance(self._world_s))
+        part.reprice(self.index, self._path.variance(self._world_s))
         self._publish(part)
 
     def _publish(self, part: Slice) -> None:
@@ -237,7 +241,7 @@ class World:
             self._list_calendar()
             self._surveyed_s = -math.inf
         for part in self._trading():
-            if part.expiry_s and self._world_s - part.priced_world_s >= _MARK_S:
+            if part.expiry_s and self._world_s >= part.pricing_due_s:
                 self._extend_strikes(part)
 
     def _extend_strikes(self, part: Slice) -> None:
@@ -246,15 +250,18 @@ class World:
         new = catalogue.missing_strikes(listed, part.forward_for(self.index), part.grid, margin)
         if new:
             self._list_strikes(part, new)
-            part.priced_world_s = -math.inf
+            part.pricing_due_s = self._world_s
             self._surveyed_s = -math.inf
 
     def _retire(self) -> None:
-        """Expired ones leave; rivals leave when trading ends."""
+        """Rivals and takers leave an expiry when its trading ends; at the expiry itself it is gone."""
         for expiry, part in list(self._slices.items()):
-            if expiry and self._now_s >= expiry:
+            if expiry and self._now_s >= part.closes_s and not part.is_closed:
+                part.is_closed = True
+                self._surveyed_s = -math.inf
                 for rival in self._rivals:
-                    rival.leave(part, self._pit)
+                    rival.forget(part)
+            if expiry and self._now_s >= expiry:
                 for line in part.lines:
                     del self._lines[line.name]
                 del self._slices[expiry]
@@ -270,7 +277,7 @@ class World:
             for quote in expiry.quotes:
                 part.lines.append(Line(quote.instrument))
             part.set_clock(self._now_s)
-            part.reprice(self._world_s, self.index, self._path.variance(self._world_s))
+            part.reprice(self.index, self._path.variance(self._world_s))
             lines, part.lines = part.lines, []
             for line, quote in zip(lines, expiry.quotes, strict=True):
                 self._list_line(part, line, _agree(line, quote, part.forward))

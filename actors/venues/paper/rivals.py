@@ -98,10 +98,9 @@ class Rival:
                     self._quote(line, stance, value, forward, pit)
                     stance.refresh_s = world_s + self._settings.rival_refill_s
 
-    def leave(self, part: Slice, pit: Pit) -> None:
-        """Stop quoting an expiry that closes, and forget it."""
+    def forget(self, part: Slice) -> None:
+        """An expiry whose trading ended: the exchange has cancelled what rested."""
         for line in part.lines:
-            pit.replace_rival_quotes(line.name, self.name, (), ())
             del self._stances[line.name]
         del self._views[part.expiry_s]
 

@@ -63,6 +63,7 @@ class Takers:
         s, rng = self._settings, self._rng
         self.next_s = world_s + self._draw_wait()
         informed = rng.random() < s.informed_share
+        knows_s = rng.random() * s.informed_horizon_s
         picks = [rng.random() for _ in range(s.informed_looks)]
         side = Side.BID if rng.random() < 0.5 else Side.ASK
         size = s.taker_size * min(math.exp(rng.gauss(0.0, s.taker_size_spread)), 10.0)
@@ -70,7 +71,8 @@ class Takers:
         if not self._choices:
             return None
         if informed:
-            return self._trade_on_knowledge(world_s, picks, size, path, pit)
+            coming = path.price(world_s + knows_s)
+            return self._trade_on_knowledge(world_s, coming, picks, size * s.informed_size, pit)
         part, line = self._pick(picks[0])
         forward = part.forward_for(path.price(world_s))
         reach = patience * self._mean_reach(line, forward)
@@ -83,11 +85,10 @@ class Takers:
         return 0.01 * s.taker_reach_vol_points * line.vega + 1e-4 * s.taker_reach_bps * forward
 
     def _trade_on_knowledge(
-        self, world_s: float, picks: Sequence[float], size: float, path: IndexPath, pit: Pit
+        self, world_s: float, coming: float, picks: Sequence[float], size: float, pit: Pit
     ) -> Arrival | None:
         """Of the instruments looked at, take the side and the one with the largest profit at the coming index."""
-        coming = path.price(world_s + self._settings.informed_horizon_s)
-        cost = 1e-4 * self._settings.informed_cost_bps * coming
+        edge = 1e-4 * self._settings.informed_edge_bps * coming
         found: tuple[float, Line, Side, int] | None = None
         for pick in picks:
             part, line = self._pick(pick)
@@ -95,9 +96,9 @@ class Takers:
             value = line.value_usd(forward)
             bid, ask = pit.best(line.name)
             for side, price in ((Side.BID, ask), (Side.ASK, bid)):
-                profit = side * (value - _money(line, price, forward)) - cost if price else 0.0
+                profit = side * (value - _money(line, price, forward)) - edge if price else 0.0
                 if profit > (found[0] if found else 0.0):
-                    found = profit, line, side, self._limit(line, side, value - side * cost, forward)
+                    found = profit, line, side, self._limit(line, side, value - side * edge, forward)
         if found is None:
             return None
         _, line, side, limit = found
