@@ -1,0 +1,1 @@
+"""The real actors against the real paper exchange in one process, on a virtual clock: rehearsals and whole-cell tests."""
