@@ -53,7 +53,7 @@ def simulate(gamma: float, strategy: str, paths: int, seed: int) -> Outcome:
     for i in range(steps):
         left = HORIZON - i * STEP
         if strategy == "inventory":
-            shift = np.asarray(reservation_shift(inventory, gamma, SIGMA, left))
+            shift = inventory * reservation_shift(1.0, gamma, SIGMA, left)
             half = half_spread(gamma, SIGMA, left, K)
         else:
             shift, half = np.zeros(paths), average

@@ -49,16 +49,14 @@ class Improve:
     def _side(
         self, side: Side, market: Market, mid: float | None, mark: float | None, distance: float | None
     ) -> tuple[float, float] | None:
-        """Reference price and improvement on it; None when the side is empty and cannot be quoted from the mark."""
-        levels = market.book.side(side)
-        if not levels:
-            return None if mark is None or distance is None else (mark - side * distance, 0.0)
-        reference = best_with_size(levels, steps_at_least(market.instrument, self.settings.improvement_reference_size))
+        """Reference price and improvement on it, in premium; None when the side can be quoted from nothing."""
+        wanted = steps_at_least(market.instrument, self.settings.improvement_reference_size)
+        reference = best_with_size(market.book.side(side), wanted)
         if reference is not None:
             return market.price(reference), self._improvement(side, reference, market)
         if mid is not None:
             return mid - side * mid * self.settings.spread_bps / 20_000, 0.0
-        # Small orders on this side alone: they are no mid, so the side counts as empty.
+        # Empty, or small orders on this side alone: they are no mid, so the side counts as empty.
         return None if mark is None or distance is None else (mark - side * distance, 0.0)
 
     def _improvement(self, side: Side, reference: int, market: Market) -> float:

@@ -163,6 +163,14 @@ def test_portfolio_vega_needs_a_vega_limit() -> None:
         build(settings(strategy="portfolio_vega"), LimitSettings())
 
 
+def test_the_rolling_horizon_ends_with_the_option() -> None:
+    """With a week left, a horizon of a month counts as a week; a shorter one counts as it is."""
+    view = priced_view()
+    for asked, counted in ((30.0, 7.0), (2.0, 2.0)):
+        wish = wish_of("avellaneda_stoikov", view, sigma=0.5, horizon_days=asked)
+        assert dict(wish.terms)["model_half"] == pytest.approx(half_spread(0.1, 0.5, counted, 1.5))
+
+
 # -- what all three share
 
 
