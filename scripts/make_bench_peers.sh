@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Makes the environments that `python -m benchmarks` compares us with, each apart from ours: their pins would hold our
+# dependencies back (derive-action-signing wants websockets below 16). Run it once; what is there already is kept.
+#   scripts/make_bench_peers.sh [name ...]     names: derive derive-coincurve ccxt json; none: all
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/setup_env.sh
+python=$(find_python) || exit 2
+
+make_peer() { # name, packages...
+    local name="$1" home=".venv-bench-$1"
+    shift
+    if [ -f "$home/ready" ]; then
+        echo "peer $name: there already"
+        return
+    fi
+    echo "peer $name: installing $*"
+    rm -rf "$home"
+    "$python" -m venv "$home"
+    "$home/bin/pip" install --quiet --disable-pip-version-check "$@"
+    touch "$home/ready"
+}
+
+wanted=("$@")
+[ ${#wanted[@]} -gt 0 ] || wanted=(derive derive-coincurve ccxt json)
+for peer in "${wanted[@]}"; do
+    case "$peer" in
+        derive) make_peer derive derive-action-signing==0.0.13 ;;
+        derive-coincurve) make_peer derive-coincurve derive-action-signing==0.0.13 coincurve==21.0.0 ;;
+        ccxt) make_peer ccxt ccxt==4.5.90 ;;
+        json) make_peer json orjson==3.13.0 msgspec==0.22.0 ;;
+        *)
+            echo "no such peer: $peer (derive derive-coincurve ccxt json)" >&2
+            exit 2
+            ;;
+    esac
+done
