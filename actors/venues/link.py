@@ -442,4 +442,3 @@ async def _drive(script: Script[T], ask: Callable[[Call], Awaitable[msgspec.Raw]
         return finished.value  # type: ignore[no-any-return]
     finally:
         script.close()
-

@@ -94,7 +94,7 @@ class JsonRpc:
         """One frame, typed; None for what concerns nobody. The raw parts are views into `frame`."""
         try:
             heard = _decode_frame(frame)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             if frame in (b"pong", "pong"):
                 return None
             raise MalformedFrame(f"{error}: {_excerpt(frame)}") from None
@@ -124,7 +124,7 @@ def _fault(raw: msgspec.Raw) -> tuple[int, str, str]:
     """An error of a shape nobody announced is still a refusal: code 0 and its text."""
     try:
         fault = _decode_fault(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return 0, _text(raw), ""
     return fault.code, fault.message, _text(fault.data)
 
@@ -135,7 +135,7 @@ def _text(raw: msgspec.Raw) -> str:
     if text in ("", "null"):
         return ""
     if text.startswith('"'):
-        text = str(msgspec.json.decode(text))
+        text = msgspec.json.decode(text, type=str)
     return text[:_DETAIL_CHARS]
 
 

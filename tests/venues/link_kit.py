@@ -5,6 +5,7 @@ Its behaviour is a coroutine per request, so a test can answer late, twice, out 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 from collections.abc import Awaitable, Callable
@@ -13,6 +14,8 @@ from typing import Any
 import trio
 from trio.testing import memory_stream_pair
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+from websockets.frames import Frame, Opcode
+from websockets.utils import accept_key
 
 from actors.venues.dialect import Call
 from actors.venues.link import LinkSettings, Posted, VenueLink
@@ -48,7 +51,6 @@ class Venue:
         self.sockets: list[WebSocketConnection] = []
         self.headers: list[dict[str, str]] = []
         self.dials = 0
-        self.arrived = trio.Event()
         self.wrap: Callable[[trio.abc.Stream], trio.abc.Stream] = lambda stream: stream
 
     async def connect(self) -> trio.abc.Stream:
@@ -58,23 +60,27 @@ class Venue:
         return self.wrap(ours)
 
     async def serve(self, stream: trio.abc.Stream) -> None:
+        """The library's own reader outlives the conversation, so that a close of ours can hear its reply."""
         try:
             async with trio.open_nursery() as nursery:
                 request = await wrap_server_stream(nursery, stream)
                 self.headers.append({name.decode(): value.decode() for name, value in request.headers})
                 socket = await request.accept()
-                await self.converse(socket)
+                with contextlib.suppress(ConnectionClosed):
+                    await self.converse(socket)
         except* (ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, OSError):
             pass
 
     async def converse(self, socket: WebSocketConnection) -> None:
         self.sockets.append(socket)
-        async with trio.open_nursery() as nursery:
-            while True:
-                request = json.loads(await socket.get_message())
-                self.heard.append(request)
-                self.arrived.set()
-                nursery.start_soon(self.behaviour, socket, request)
+        while True:
+            request = json.loads(await socket.get_message())
+            self.heard.append(request)
+            self.nursery.start_soon(self.answer, socket, request)
+
+    async def answer(self, socket: WebSocketConnection, request: dict[str, Any]) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await self.behaviour(socket, request)
 
     @property
     def methods(self) -> list[str]:
@@ -89,40 +95,61 @@ class Desk:
         self.ups: list[Any] = []
         self.downs: list[str] = []
         self.answers: list[Posted] = []
-        self.up = trio.Event()
-        self.down = trio.Event()
-        self.answered = trio.Event()
+        self._news = trio.Event()
 
     def on_notice(self, heard: Any) -> None:
-        self.notices.append((heard.channel, bytes(heard.data).decode()))
+        self._note(self.notices, (heard.channel, bytes(heard.data).decode()))
 
     def on_up(self, facts: Any) -> None:
-        self.ups.append(facts)
-        self.up.set()
-        self.down = trio.Event()
+        self._note(self.ups, facts)
 
     def on_down(self, reason: str) -> None:
-        self.downs.append(reason)
-        self.down.set()
-        self.up = trio.Event()
+        self._note(self.downs, reason)
 
     def on_answer(self, posted: Posted) -> None:
-        self.answers.append(posted)
-        self.answered.set()
-        self.answered = trio.Event()
+        self._note(self.answers, posted)
 
-    async def until_answers(self, count: int) -> None:
+    def _note(self, ledger: list[Any], news: Any) -> None:
+        ledger.append(news)
+        self._news.set()
+        self._news = trio.Event()
+
+    async def until(self, *, ups: int = 0, downs: int = 0, answers: int = 0, notices: int = 0) -> None:
+        """Wait until at least so much was heard since the beginning."""
         with trio.fail_after(600):
-            while len(self.answers) < count:
-                await self.answered.wait()
+            while any(
+                len(ledger) < count
+                for ledger, count in (
+                    (self.ups, ups),
+                    (self.downs, downs),
+                    (self.answers, answers),
+                    (self.notices, notices),
+                )
+            ):
+                await self._news.wait()
 
 
 def make_link(desk: Desk, connect: Callable[[], Awaitable[trio.abc.Stream]], *, seed: int = 7, **named: Any) -> VenueLink:
     settings = LinkSettings(**{key: named.pop(key) for key in list(named) if hasattr(LinkSettings, key)})
     owner = {"on_notice": desk.on_notice, "on_up": desk.on_up, "on_down": desk.on_down}
-    link = VenueLink("test", named.pop("url", URL), connect, settings=settings, rng=random.Random(seed), **owner | named)
-    return link
+    return VenueLink("test", named.pop("url", URL), connect, settings=settings, rng=random.Random(seed), **owner | named)
 
 
 def ask(method: str = "public/test", **params: Any) -> Call:
     return Call(method, json.dumps(params).encode(), kind="test")
+
+
+async def accept_by_hand(stream: trio.abc.Stream, beside: bytes = b"") -> None:
+    """Answer the WebSocket handshake with bare bytes, and with `beside` in the same write."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += await stream.receive_some()
+    (key,) = [line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")]
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    accept = b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept_key(key.decode()).encode()
+    await stream.send_all(upgrade + accept + beside)
+
+
+def frame_of(opcode: Opcode, data: str | bytes, fin: bool = True) -> bytes:
+    """One frame as a server writes it."""
+    return Frame(opcode, data.encode() if isinstance(data, str) else data, fin).serialize(mask=False)
