@@ -1,0 +1,288 @@
+"""The order table: each row of ambiguity (lost, late, early, twice, out of order) has its test."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.trading.instruments import Side
+from actors.trading.orders import Order, OrderState, OrderTable
+from actors.trading.quotes import Quote
+from actors.venues.dialect import Fill, OrderRequest, OrderStatus, VenueOrder
+
+NAME = "ETH-20261225-3000-C"
+
+
+def request(client_id: str = "1", side: Side = Side.BID, price: int = 1000, amount: int = 10) -> OrderRequest:
+    return OrderRequest(NAME, side, price, amount, client_id, "sm-main-eth0-1", 0, 1000)
+
+
+def news(order: Order, status: OrderStatus = OrderStatus.OPEN, *, filled: int = 0, ts: int = 10, venue_id: str = "") -> VenueOrder:
+    return VenueOrder(
+        order.client_id,
+        venue_id or f"v{order.client_id}",
+        order.label,
+        NAME,
+        order.side,
+        order.price,
+        order.amount,
+        filled,
+        status,
+        ts,
+    )
+
+
+def fill(order_venue_id: str, amount: int, trade_id: str = "t1", side: Side = Side.BID) -> Fill:
+    return Fill(trade_id, order_venue_id, "sm-main-eth0-1", NAME, side, 1000, amount, "0.01", "USDC", True, 20)
+
+
+def placed(table: OrderTable, client_id: str = "1", **kwargs: int) -> Order:
+    order = table.placing(request(client_id, **kwargs), 0.0)
+    table.apply_order(news(order))
+    return order
+
+
+def test_an_order_in_flight_counts_in_full_and_its_answer_makes_it_open() -> None:
+    """Risk is taken when the request leaves, not when the answer comes."""
+    table = OrderTable()
+    order = table.placing(request(), 0.0)
+    assert (order.state, table.worst(NAME, Side.BID), table.in_flight(NAME)) == (OrderState.PLACING, 10, True)
+    table.apply_order(news(order))
+    assert (order.state, table.worst(NAME, Side.BID), table.in_flight(NAME)) == (OrderState.OPEN, 10, False)
+
+
+def test_a_fill_before_the_acknowledgement_is_held_until_the_order_is_known() -> None:
+    """The trade names a venue id that we have not been told yet."""
+    table = OrderTable()
+    order = table.placing(request(), 0.0)
+    assert table.apply_fill(fill("v1", 4))
+    assert table.worst(NAME, Side.BID) == 10
+    table.apply_order(news(order, filled=4))
+    assert (order.seen_filled, order.remaining, table.worst(NAME, Side.BID)) == (4, 6, 6)
+
+
+def test_a_fill_counts_once_however_often_it_is_told() -> None:
+    """Trade ids decide, not messages."""
+    table = OrderTable()
+    order = placed(table)
+    assert [table.apply_fill(fill("v1", 4)) for _ in range(3)] == [True, False, False]
+    assert order.filled == 4
+
+
+def test_a_cancel_notified_before_its_answer_ends_the_order_and_the_late_open_does_not_revive_it() -> None:
+    """Notifications may precede and be overtaken; a final state is final."""
+    table = OrderTable()
+    order = placed(table)
+    table.cancelling(order, 1.0)
+    table.apply_order(news(order, OrderStatus.CANCELLED, ts=30))
+    table.apply_order(news(order, OrderStatus.OPEN, ts=20))
+    assert order.state is OrderState.CANCELLED
+    assert table.working(NAME) == []
+
+
+def test_a_cancel_before_the_acknowledgement_ends_the_order() -> None:
+    """The venue's disconnect net, or an operator, can be faster than our own answer."""
+    table = OrderTable()
+    order = table.placing(request(), 0.0)
+    table.apply_order(news(order, OrderStatus.CANCELLED))
+    table.apply_order(news(order, OrderStatus.OPEN))
+    assert order.state is OrderState.CANCELLED
+
+
+def test_a_fill_after_the_cancel_is_still_counted() -> None:
+    """The cancel says how much was filled; until that trade is seen it stays at risk."""
+    table = OrderTable()
+    order = placed(table)
+    table.apply_order(news(order, OrderStatus.CANCELLED, filled=3, ts=30))
+    assert table.worst(NAME, Side.BID) == 3
+    assert table.apply_fill(fill("v1", 3))
+    assert table.worst(NAME, Side.BID) == 0
+    assert table.working(NAME) == []
+
+
+def test_a_lost_answer_leaves_an_unknown_order_that_still_counts_until_evidence() -> None:
+    """Unknown holds its risk; a sighting makes it open again, a proof ends it."""
+    table = OrderTable()
+    order = table.placing(request(), 0.0)
+    table.lost(order, 5.0)
+    assert (order.state, table.worst(NAME, Side.BID), table.unknown()) == (OrderState.UNKNOWN, 10, [order])
+    table.apply_order(news(order, filled=2))
+    assert (order.state, order.remaining) == (OrderState.OPEN, 8)
+    table.lost(order, 6.0)
+    table.proven_gone(order, "burnt")
+    assert (order.state, table.worst(NAME, Side.BID)) == (OrderState.CANCELLED, 0)
+
+
+def test_a_refused_cancel_is_neither_life_nor_death() -> None:
+    """11003 and its like may mean filled, cancelled or expired: unknown until asked."""
+    table = OrderTable()
+    order = placed(table)
+    table.cancelling(order, 1.0)
+    table.cancel_refused(order, 1.1)
+    assert order.state is OrderState.UNKNOWN
+    assert table.worst(NAME, Side.BID) == 10
+
+
+def test_a_request_refused_unread_leaves_the_order_as_it_was() -> None:
+    """A rate limit says nothing about the order."""
+    table = OrderTable()
+    order = placed(table)
+    table.cancelling(order, 1.0)
+    table.untouched(order)
+    assert order.state is OrderState.OPEN
+
+
+def test_a_guarded_replacement_counts_the_larger_half() -> None:
+    """The venue lets at most one of both fill, so the sum would be too much and the new one alone too little."""
+    table = OrderTable()
+    old = placed(table)
+    new = table.placing(request("2", amount=15), 1.0, replaces=old)
+    assert (old.state, table.worst(NAME, Side.BID)) == (OrderState.REPLACING, 15)
+    table.apply_order(news(new))
+    assert (old.state, new.state, table.worst(NAME, Side.BID)) == (OrderState.CANCELLED, OrderState.OPEN, 15)
+
+
+def test_a_replacement_whose_new_half_fails_has_still_cancelled_the_old_order() -> None:
+    """Derive's create_order_error: believing the old one alive would mean quoting on air."""
+    table = OrderTable()
+    old = placed(table)
+    new = table.placing(request("2"), 1.0, replaces=old)
+    table.refused(new, "post-only would cross", 40)
+    table.replacement_failed(old, old_gone=True, now=1.1)
+    assert (new.state, old.state, table.worst(NAME, Side.BID)) == (OrderState.REJECTED, OrderState.CANCELLED, 0)
+    assert table.last_change_ms(NAME) == 40
+
+
+def test_a_replacement_refused_because_the_old_order_was_gone_leaves_that_one_unknown() -> None:
+    """The refusal says that the cancel failed, not whether the order was filled, cancelled or expired."""
+    table = OrderTable()
+    old = placed(table)
+    new = table.placing(request("2"), 1.0, replaces=old)
+    table.refused(new, "already filled")
+    table.replacement_failed(old, old_gone=False, now=1.1)
+    assert (old.state, table.worst(NAME, Side.BID)) == (OrderState.UNKNOWN, 10)
+
+
+def test_a_replacement_racing_a_fill_of_the_old_order_ends_with_the_fill_counted() -> None:
+    """The old one fills while the replacement is on its way; the new half is refused."""
+    table = OrderTable()
+    old = placed(table)
+    new = table.placing(request("2"), 1.0, replaces=old)
+    table.apply_fill(fill("v1", 10))
+    table.apply_order(news(old, OrderStatus.FILLED, filled=10, ts=30))
+    table.refused(new, "already filled")
+    table.replacement_failed(old, old_gone=False, now=1.1)
+    assert (old.state, old.seen_filled, table.worst(NAME, Side.BID)) == (OrderState.FILLED, 10, 0)
+
+
+def test_an_unknown_replacement_keeps_the_pair_at_its_larger_half() -> None:
+    """Neither half is known, but the venue's guard still holds for the pair."""
+    table = OrderTable()
+    old = placed(table)
+    new = table.placing(request("2", amount=12), 1.0, replaces=old)
+    table.lost(new, 2.0)
+    table.lost(old, 2.0)
+    assert table.worst(NAME, Side.BID) == 12
+
+
+def test_an_amendment_counts_the_larger_amount_until_it_is_confirmed() -> None:
+    """Same id, other terms: both may be true until the venue says which."""
+    table = OrderTable()
+    order = placed(table)
+    table.amending(order, Quote(1001, 14), 1.0)
+    assert table.worst(NAME, Side.BID) == 14
+    late = news(order, ts=11)
+    table.apply_order(late)
+    assert order.state is OrderState.AMENDING
+    table.apply_order(VenueOrder("1", "v1", order.label, NAME, Side.BID, 1001, 14, 0, OrderStatus.OPEN, 12))
+    assert (order.state, order.price, order.remaining) == (OrderState.OPEN, 1001, 14)
+
+
+def test_orders_that_are_not_ours_are_remembered_as_the_operators() -> None:
+    """They are no reference for a price, and never touched."""
+    table = OrderTable()
+    manual = VenueOrder("9", "v9", "mine", NAME, Side.ASK, 2000, 5, 0, OrderStatus.OPEN, 1)
+    assert table.apply_order(manual) is None
+    table.note_foreign(manual)
+    assert table.foreign(NAME) == [(Side.ASK, 2000, 5)]
+    table.note_foreign(VenueOrder("9", "v9", "mine", NAME, Side.ASK, 2000, 5, 5, OrderStatus.FILLED, 2))
+    assert table.foreign(NAME) == []
+
+
+def test_a_client_id_is_never_used_twice() -> None:
+    """Two orders under one identity could never be told apart again."""
+    table = OrderTable()
+    placed(table)
+    with pytest.raises(ValueError, match="used before"):
+        table.placing(request(), 1.0)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "fill", "cancel", "lost", "refuse", "replace", "final", "untouched", "refused_cancel"]),
+        st.integers(0, 5),
+        st.integers(1, 10),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_whatever_comes_in_whatever_order_the_worst_case_covers_what_the_venue_could_still_fill(
+    steps: list[tuple[str, int, int]],
+) -> None:
+    """A venue that is always allowed to fill what it holds never takes us past what the table said was at risk."""
+    table, venue = OrderTable(), _Venue()
+    for number, (what, pick, amount) in enumerate(steps):
+        venue.do(table, what, pick, amount, number)
+        assert table.worst(NAME, Side.BID) >= venue.could_still_fill()
+        assert len({o.client_id for o in table.working(NAME)}) == len(table.working(NAME))
+
+
+class _Venue:
+    """The truth: what really rests. Tells the table only what a venue could truthfully tell."""
+
+    def __init__(self) -> None:
+        self.resting: dict[str, int] = {}
+        self.orders: list[Order] = []
+
+    def could_still_fill(self) -> int:
+        return sum(self.resting.values())
+
+    def do(self, table: OrderTable, what: str, pick: int, amount: int, number: int) -> None:
+        if what == "open" or not self.orders:
+            order = table.placing(request(f"n{number}", amount=amount), float(number))
+            self.orders.append(order)
+            self.resting[order.client_id] = amount
+            table.apply_order(news(order, ts=number))
+            return
+        order = self.orders[pick % len(self.orders)]
+        left = self.resting.get(order.client_id, 0)
+        if what == "fill" and left:
+            taken = min(left, amount)
+            self.resting[order.client_id] = left - taken
+            table.apply_fill(fill(f"v{order.client_id}", taken, f"t{number}"))
+        elif what == "final" and left:
+            self.resting[order.client_id] = 0
+            table.apply_order(
+                news(order, OrderStatus.CANCELLED, filled=order.amount - left, ts=number)
+            )
+        elif what == "cancel":
+            table.cancelling(order, float(number))
+        elif what == "untouched":
+            table.untouched(order)
+        elif what == "refused_cancel":
+            table.cancel_refused(order, float(number))
+        elif what == "lost":
+            table.lost(order, float(number))
+        elif what == "replace" and order.state is OrderState.OPEN and left:
+            new = table.placing(request(f"n{number}", amount=amount), float(number), replaces=order)
+            self.orders.append(new)
+            if pick % 2:
+                self.resting[order.client_id] = 0
+                self.resting[new.client_id] = amount
+                table.apply_order(news(new, ts=number))
+            else:
+                table.refused(new, "no")
+                table.replacement_failed(order, old_gone=False, now=float(number))
