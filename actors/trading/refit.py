@@ -25,21 +25,23 @@ from actors.trading.svi import BOTTOM, LEFT, RIGHT, Floats, row_of, slice_of
 _WIDEST_SHARE = 0.5
 """A half-spread beyond this share of its mid vol says nothing."""
 _OUT_OF_LINE_HALVES = 4.0
-_OUT_OF_LINE_VOL = 0.03
-_OUT_OF_LINE_SHARE = 0.1
+_OUT_OF_LINE_VOL = 0.02
+_OUT_OF_LINE_SHARE = 0.05
 _NEIGHBOURS = 3
 _MOST_REJECTED = 0.3
 """Of an expiry's quotes: if more are out of line, the market is, and the fit has to say so."""
 _FIRST_STEPS = 20
+_MORE_STEPS = 10
 
 
 @attrs.frozen(eq=False)
 class _Evidence:
-    """One expiry's usable quotes, and what was left out."""
+    """One expiry's usable quotes with their names, and what was left out."""
 
     expiry_s: int
     forward: float
     smile: Smile
+    kept: tuple[str, ...]
     rejected: tuple[str, ...]
 
 
@@ -67,11 +69,10 @@ def refit(
         rows_fit, warm = _start(board, found, previous, settings)
         yield
         if not warm:
-            rows_fit = yield from smile_fit.fitted_rows(board, rows_fit, _FIRST_STEPS)
+            board, rows_fit = yield from _alone(board, rows_fit)
         bad = _misfits(board, rows_fit, settings)
         if not bad:
-            rows_fit = yield from arbitrage.corrected(board, rows_fit, warm)
-            rows_fit, incurable = yield from arbitrage.repaired(board, rows_fit)
+            board, rows_fit, incurable = yield from _together(board, rows_fit, warm)
             bad = dict.fromkeys(incurable, "no arbitrage-free smile for its quotes")
             bad = bad or _misfits(board, rows_fit, settings)
         if not bad:
@@ -80,6 +81,26 @@ def refit(
         refused.update({found[i].expiry_s: why for i, why in bad.items()})
         found = [each for i, each in enumerate(found) if i not in bad]
     return Surface(now, {each.expiry_s: each for each in fitted}, refused, settings)
+
+
+def _alone(board: Board, rows: Floats) -> Generator[None, None, tuple[Board, Floats]]:
+    """Each slice by itself; quotes left far outside are silenced and the rest fitted again."""
+    for steps in (_FIRST_STEPS, _MORE_STEPS, _MORE_STEPS):
+        rows = yield from smile_fit.fitted_rows(board, rows, steps)
+        heard, board = board, smile_fit.without_outliers(board, rows, _MOST_REJECTED)
+        if board is heard:
+            break
+    return board, rows
+
+
+def _together(board: Board, rows: Floats, warm: bool) -> Generator[None, None, tuple[Board, Floats, list[int]]]:
+    """All slices under the conditions between them; the board, the rows, and which slices cannot be kept."""
+    rows = yield from arbitrage.corrected(board, rows, warm)
+    heard, board = board, smile_fit.without_outliers(board, rows, _MOST_REJECTED)
+    if board is not heard:
+        rows = yield from arbitrage.corrected(board, rows, warm=True)
+    rows, incurable = yield from arbitrage.repaired(board, rows)
+    return board, rows, incurable
 
 
 def finish(fit: Generator[None, None, Surface]) -> Surface:
@@ -116,10 +137,10 @@ def _evidence(expiry_s: int, quotes: Sequence[SmileQuote], now: float, settings:
     keep = keep[_in_line(k[keep], bid[keep], ask[keep])]
     if len(keep) < settings.min_quotes:
         return f"{len(keep)} usable quotes of {len(two_sided)}, need {settings.min_quotes}"
-    kept = {two_sided[i].instrument for i in keep}
+    kept = tuple(two_sided[i].instrument for i in keep)
     rejected = tuple(each.instrument for each in two_sided if each.instrument not in kept)
     forward = float(np.median([each.forward for each in fresh]))
-    return _Evidence(expiry_s, forward, Smile(t_years, k[keep], bid[keep], ask[keep]), rejected)
+    return _Evidence(expiry_s, forward, Smile(t_years, k[keep], bid[keep], ask[keep]), kept, rejected)
 
 
 def is_out_of_the_money(quote: SmileQuote) -> bool:
@@ -223,7 +244,9 @@ def _slices(
     misfit, noise = _distances(board, rows)
     out = []
     for i, each in enumerate(found):
-        used, left_out = len(each.smile.k), len(each.rejected)
+        silenced = [name for name, weight in zip(each.kept, board.weight[i].tolist(), strict=False) if weight == 0.0]
+        rejected = (*each.rejected, *silenced)
+        used = len(each.kept) - len(silenced)
         out.append(
             FittedSlice(
                 expiry_s=each.expiry_s,
@@ -231,13 +254,13 @@ def _slices(
                 forward=each.forward,
                 curve=slice_of(rows[i], float(board.theta[i])),
                 used=used,
-                rejected=each.rejected,
+                rejected=rejected,
                 misfit=float(misfit[i]),
                 noise_vol=float(noise[i]),
                 half_vol=float(np.median(0.5 * (each.smile.ask - each.smile.bid))),
                 lowest_k=float(each.smile.k[0]),
                 highest_k=float(each.smile.k[-1]),
-                doubtful=_doubt(float(misfit[i]), used, left_out, settings),
+                doubtful=_doubt(float(misfit[i]), used, len(rejected), settings),
             )
         )
     return out

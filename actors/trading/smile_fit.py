@@ -20,10 +20,14 @@ from actors.trading.svi import BEND, BOTTOM, LEFT, RIGHT, VERTEX, Curves, Floats
 
 MIN_HALF_VOL = 0.001
 """A market narrower than this (in vol) is not believed to be more exact than this."""
+EDGE = 0.6
+"""Distance from mid, in half-spreads, from which leaving the market is charged extra: inside, so that it is not left."""
+EDGE_CHARGE = 4.0
 FADE_HALVES = 8.0
-"""Distance outside the market, in half-spreads, at which a quote starts to lose its say."""
+"""Distance beyond the edge, in half-spreads, at which a quote starts to lose its say."""
+OUTLIER_HALVES = 4.0
 MIN_VEGA_WEIGHT = 0.02
-VEGA_POWER = 0.7
+VEGA_POWER = 0.85
 PRIOR_WEIGHT = 0.02
 """How much a normal-looking smile is worth against one quote: settles directions in which the quotes say nothing."""
 PRIOR_BEND = 2.0
@@ -31,6 +35,8 @@ MAX_SLOPE = 1.9
 """Total variance per unit of log-moneyness; 2 is where a smile stops being a distribution (Lee 2004)."""
 MIN_VARIANCE = 1e-3
 """Least variance of a curve anywhere, in units of its at-the-money variance."""
+_CALM = 1.5
+"""The plain square of the distance from mid, in half-spreads, stops growing here."""
 _STARTS = tuple((vertex, bend) for bend in (0.3, 1.0, 3.0) for vertex in (-1.5, -0.5, 0.0, 0.5, 1.5))
 
 
@@ -94,7 +100,10 @@ def _at_the_money(smile: Smile) -> float:
 
 
 def first_rows(board: Board) -> Floats:
-    """A start for every slice: the best of a few (vertex, bend), each with its linear parameters solved for exactly."""
+    """A start for every slice: the best of a few (vertex, bend), each with its linear parameters solved for exactly.
+
+    The best by the robust cost, so that a stale quote does not choose.
+    """
     vertex, bend = (np.array(each)[None, :, None] for each in zip(*_STARTS, strict=True))
     z = board.x[:, None, :] - vertex
     h = np.sqrt(z * z + bend * bend)
@@ -109,11 +118,16 @@ def first_rows(board: Board) -> Floats:
     slopes = np.maximum(solved[..., 1:], 0.02)
     rest = target[:, None, :] - np.einsum("nmqi,nmi->nmq", features[..., 1:], slopes)
     bottom = np.einsum("nq,nmq->nm", weight, rest) / weight.sum(1)[:, None]
-    cost = np.einsum("nq,nmq->nm", weight, (rest - bottom[..., None]) ** 2)
-    best, every = cost.argmin(1), np.arange(len(cost))
-    starts = np.array(_STARTS)[best]
-    rows = np.column_stack([bottom[every, best], slopes[every, best], starts])
-    return admissible(rows, board.theta)
+    count, starts = bottom.shape
+    placed = np.broadcast_to(np.array(_STARTS), (count, starts, 2))
+    tried = np.concatenate([bottom[..., None], slopes, placed], axis=2).reshape(count * starts, 5)
+    tried = admissible(tried, np.repeat(board.theta, starts))
+    cost = cost_of(_repeated(board, starts), tried).reshape(count, starts)
+    return np.asarray(tried.reshape(count, starts, 5)[np.arange(count), cost.argmin(1)])
+
+
+def _repeated(board: Board, times: int) -> Board:
+    return Board(*(np.repeat(getattr(board, each.name), times, axis=0) for each in attrs.fields(Board)))
 
 
 def admissible(rows: Floats, theta: Floats) -> Floats:
@@ -151,10 +165,9 @@ def vols(board: Board, rows: Floats) -> Floats:
 def cost_of(board: Board, rows: Floats) -> Floats:
     """Cost per slice, prior included."""
     away = (vols(board, rows) - board.mid) / board.half
-    excess = np.maximum(np.abs(away) - 1.0, 0.0)
-    faded = 1.0 + (excess / FADE_HALVES) ** 2
-    inside = np.minimum(np.abs(away), 1.0) ** 2
-    cost = (board.weight * (inside + 4.0 * excess**2 / faded)).sum(1)
+    excess = np.maximum(np.abs(away) - EDGE, 0.0)
+    inside = np.minimum(np.abs(away), _CALM) ** 2
+    cost = (board.weight * (inside + EDGE_CHARGE * excess**2 / (1.0 + (excess / FADE_HALVES) ** 2))).sum(1)
     return np.asarray(cost + PRIOR_WEIGHT * (_prior(rows) ** 2).sum(1))
 
 
@@ -168,9 +181,10 @@ def terms_of(board: Board, rows: Floats) -> Terms:
     fitted = np.sqrt(curves.u * (board.theta / board.t_years)[:, None])
     away = (fitted - board.mid) / board.half
     size = np.abs(away)
-    excess = np.maximum(size - 1.0, 0.0)
+    excess = np.maximum(size - EDGE, 0.0)
     faded = 1.0 + (excess / FADE_HALVES) ** 2
-    pull = np.where(size < 1.0, 1.0, 4.0 * excess / (faded * faded * np.maximum(size, 1.0)) + 1e-3)
+    charge = EDGE_CHARGE * excess / (faded * faded * np.maximum(size, EDGE))
+    pull = charge + np.where(size < _CALM, 1.0, 1e-3)
     weight = board.weight * pull
     by_u = (board.theta / (2.0 * board.t_years))[:, None] / (fitted * board.half)
     jacobian = curves.value_by_row() * by_u[..., None] * stretch(rows)[:, None, :]
@@ -215,6 +229,19 @@ def _one_step(board: Board, rows: Floats, damping: Floats) -> tuple[Floats, Floa
     still &= damping < 1e6
     rows = np.where(better[:, None], tried, rows)
     return rows, np.where(better, np.maximum(damping / 5.0, 1e-8), damping * 6.0), still
+
+
+def without_outliers(board: Board, rows: Floats, most: float) -> Board:
+    """The board with quotes silenced that a robust fit leaves far outside; unless they are more than a share `most`.
+
+    Far: beyond OUTLIER_HALVES half-spreads, or as many times the slice's own usual misfit where that is larger.
+    """
+    away = np.abs(vols(board, rows) - board.mid) / board.half
+    heard = board.weight > 0.0
+    usual = 1.5 * np.nanmedian(np.where(heard, away, np.nan), axis=1)
+    outlying = heard & (away > OUTLIER_HALVES * np.maximum(usual, 1.0)[:, None])
+    outlying &= (outlying.sum(axis=1) <= most * heard.sum(axis=1))[:, None]
+    return attrs.evolve(board, weight=np.where(outlying, 0.0, board.weight)) if outlying.any() else board
 
 
 def _picked(board: Board, chosen: NDArray[np.bool_]) -> Board:
