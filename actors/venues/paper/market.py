@@ -153,9 +153,9 @@ class World:
         if world_s - self._surveyed_s >= _SURVEY_S:
             self._surveyed_s = world_s
             self._takers.survey(self._trading())
+        trading = self._trading()
         for rival in self._rivals:
-            if world_s >= rival.look_due_s:
-                rival.look(world_s, self._trading(), self._path, self._pit)
+            rival.look(world_s, trading, self._path, self._pit)
 
     def _fix(self, index: float) -> None:
         """Venue minutes that passed: prints of the settlement mean for the expiry in its last half hour."""

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from actors.trading.instruments import Instrument, Side
 from actors.venues.paper import listings
+from actors.venues.paper.book import Book
 from actors.venues.paper.engine import Engine
 from actors.venues.paper.terms import Levels, Reference
 from actors.venues.paper.tickets import Order, OrderRequest, Refusal, TimeInForce
@@ -92,12 +93,7 @@ class EnginePit:
     def best(self, instrument: str, besides: str = "") -> tuple[int, int]:
         own = self._resting.get((instrument, besides), {})
         book = self._engine.listing(instrument).book
-        best = []
-        for side in (Side.BID, Side.ASK):
-            mine = {place[1]: order.remaining for place, order in own.items() if place[0] is side}
-            others = (price for price, amount in book.levels(side, len(mine) + 1) if amount > mine.get(price, 0))
-            best.append(next(others, 0))
-        return best[0], best[1]
+        return _best_of_others(book, Side.BID, own), _best_of_others(book, Side.ASK, own)
 
     def _account(self, name: str) -> int:
         account = self._accounts.get(name)
@@ -105,6 +101,21 @@ class EnginePit:
             account = self._accounts[name] = FIRST_HOUSE_ACCOUNT + len(self._accounts)
             self._engine.open_account(account, house=True)
         return account
+
+
+def _best_of_others(book: Book, side: Side, own: Resting) -> int:
+    """The best price with more at it than our own; 0 when there is none."""
+    top = book.top(side)
+    if top is None:
+        return 0
+    mine = own.get((side, top.price))
+    if mine is None or mine.remaining < top.total:
+        return top.price
+    for price, amount in book.levels(side, len(own) + 1):
+        mine = own.get((side, price))
+        if mine is None or mine.remaining < amount:
+            return price
+    return 0
 
 
 def exact(value: float) -> Decimal:

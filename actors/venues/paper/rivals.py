@@ -21,6 +21,8 @@ from actors.venues.paper.terms import Levels, Pit, WorldSettings
 
 _LEVEL_DISTANCE = 0.6
 """Each further level lies this share of the half-spread behind the one before, and holds more."""
+_TOLERANCE = 0.25
+"""A quote moves when its value moved by this share of the half-spread."""
 _VIEW_REVERSION_S = 120.0
 _NEAR, _WING_COVER = 0.05, 0.55
 """Strikes beyond this delta (or this close to 1) are quoted by a rival with that probability, others nearly always."""
@@ -69,13 +71,15 @@ class Rival:
         """Opinion on an expiry's vol less the truth, in vol, by expiry."""
         self._viewed_s = 0.0
         self._stances: dict[str, Stance] = {}
-        self.look_due_s = 0.0
+        self._due_s: dict[int, float] = {}
+        """World time of the next look, by expiry."""
 
     def meet(self, line: Line, recorded: RecordedWidth | None = None) -> None:
         """Form an opinion of a new listing; all draws for it are made here."""
         rng, s = self._rng, self._settings
         if line.instrument.expiry_s not in self._views:
             self._views[line.instrument.expiry_s] = self._draw_view()
+            self._due_s[line.instrument.expiry_s] = 0.0
         bias = rng.gauss(0.0, 0.01 * s.rival_view_std_vol_points)
         cover = (rng.random(), rng.random())
         stance = Stance(bias if self._blurred else 0.0, cover, self._draw_amounts(line.instrument))
@@ -84,25 +88,32 @@ class Rival:
         self._stances[line.name] = stance
 
     def look(self, world_s: float, slices: Iterable[Slice], path: IndexPath, pit: Pit) -> None:
-        """See the market as of the delay ago and move the quotes whose value moved."""
-        self.look_due_s = world_s + self._look_every_s
+        """See the market as of the delay ago and move the quotes whose value moved, in the expiries whose turn it is."""
         self._change_views(world_s)
         index = path.price(world_s - self._delay_s)
         for part in slices:
-            forward = part.forward_for(index)
-            view = self._views[part.expiry_s]
-            for line in part.lines:
-                stance = self._stances[line.name]
-                value = line.value_usd(forward) + line.vega * (view + stance.bias)
-                if abs(value - stance.shown_usd) >= stance.threshold_usd or world_s >= stance.refresh_s:
-                    self._quote(line, stance, value, forward, pit)
-                    stance.refresh_s = world_s + self._settings.rival_refill_s
+            if world_s >= self._due_s[part.expiry_s]:
+                self._due_s[part.expiry_s] = self._next_look(world_s)
+                self._look_at(part, world_s, index, pit)
+
+    def _look_at(self, part: Slice, world_s: float, index: float, pit: Pit) -> None:
+        forward, view = part.forward_for(index), self._views[part.expiry_s]
+        for line in part.lines:
+            stance = self._stances[line.name]
+            value = line.value_usd(forward) + line.vega * (view + stance.bias)
+            if abs(value - stance.shown_usd) >= stance.threshold_usd or world_s >= stance.refresh_s:
+                self._quote(line, stance, value, forward, pit)
+                stance.refresh_s = world_s + self._settings.rival_refill_s
+
+    def _next_look(self, world_s: float) -> float:
+        """Expiries drift apart, so that they do not all come at once."""
+        return world_s + self._look_every_s * self._rng.uniform(0.8, 1.2)
 
     def forget(self, part: Slice) -> None:
         """An expiry whose trading ended: the exchange has cancelled what rested."""
         for line in part.lines:
             del self._stances[line.name]
-        del self._views[part.expiry_s]
+        del self._views[part.expiry_s], self._due_s[part.expiry_s]
 
     # -- opinions
 
@@ -135,7 +146,7 @@ class Rival:
         tick = line.tick_usd(forward)
         down, up = self._halves(line, stance, tick)
         stance.shown_usd = value
-        stance.threshold_usd = max(tick, 0.15 * line.half_usd * self._width)
+        stance.threshold_usd = max(tick, _TOLERANCE * line.half_usd * self._width)
         best_bid, best_ask = pit.best(line.name, self.name)
         bids: Levels = ()
         asks: Levels = ()
@@ -161,21 +172,25 @@ class Rival:
     def _ladder(
         self, line: Line, stance: Stance, side: Side, value: float, half: float, forward: float, opposite: int
     ) -> Levels:
-        """The levels of one side, best first, none at or through the `opposite` best of others (0: none)."""
+        """The levels of one side, best first, none at or through the `opposite` best of others (0: none).
+
+        Those behind the best stand on a coarser grid, so that a small move leaves most of them (and their queue) alone.
+        """
         instrument, levels = line.instrument, []
         gap = _LEVEL_DISTANCE * max(line.half_usd * self._width, 0.5 * line.tick_usd(forward))
-        last = 0
+        grid = max(1, int(0.5 * gap / line.tick_usd(forward)))
+        bound = opposite
         for depth, amount in enumerate(stance.amounts):
             usd = value - side * (half + depth * gap)
             price = instrument.round_away(line.premium(usd, forward), side)
-            if opposite and (price - opposite) * side >= 0:
-                price = instrument.step_down(opposite) if side is Side.BID else instrument.step_up(opposite)
-            if last and (price - last) * side >= 0:
-                price = instrument.step_down(last) if side is Side.BID else instrument.step_up(last)
+            if depth:
+                price = instrument.onto_ladder(side * (side * price // grid) * grid, side)
+            if bound and (price - bound) * side >= 0:
+                price = instrument.step_down(bound) if side is Side.BID else instrument.step_up(bound)
             if price <= 0:
                 break
             levels.append((price, amount))
-            last = price
+            bound = price
         return tuple(levels)
 
 

@@ -147,13 +147,13 @@ class WorldSettings:
     perp_share: float = attrs.field(default=0.1, validator=_within(0.0, 1.0))
     """Part of the takers that trade the perpetual."""
     informed_share: float = attrs.field(default=0.1, validator=_within(0.0, 1.0))
-    informed_horizon_s: float = attrs.field(default=60.0, validator=_within(0.0, 3600.0))
+    informed_horizon_s: float = attrs.field(default=90.0, validator=_within(0.0, 3600.0))
     """An informed taker knows the index some seconds ahead: uniform from now to this."""
     informed_looks: int = attrs.field(default=8, validator=_within(1, 1000))
     """It compares this many instruments and takes the one that profits most."""
     informed_edge_bps: float = attrs.field(default=0.5, validator=_within(0.0, 1e4))
     """It trades only for a profit beyond this (of the index)."""
-    informed_size: float = attrs.field(default=2.0, validator=_within(0.01, 100.0))
+    informed_size: float = attrs.field(default=3.0, validator=_within(0.01, 100.0))
     """It trades this many times what others would."""
 
     def __attrs_post_init__(self) -> None:
