@@ -61,8 +61,9 @@ class VenueSettings:
 
 @attrs.define
 class ProtectionSettings:
-    """Each is off until it is given a value."""
+    """Each is off until it is given a value, but for `index_reprice`."""
 
+    index_reprice: bool = key(True, "move the venue's mark with the index between its own updates")
     fast_move_bps: float | None = key(
         None, "pull every quote while the index has moved more than this within fast_window_s", unit="bps", above=0
     )

@@ -15,9 +15,13 @@ import attrs
 from actors.trading.books import Market, present
 from actors.trading.instruments import Numeraire
 from actors.trading.strategies import View, Wish
+from actors.trading.surface import SurfaceSettings
 
-MARK_DOUBT_VOL_POINTS = 1.0
-"""One standard deviation of a venue's mark vol about fair, in vol points: what is taken where no surface of ours says."""
+MARK_DOUBT = SurfaceSettings().mark_uncertainty
+"""One standard deviation of a venue's mark vol about fair: as much as a surface doubts it when it falls back on it."""
+
+OWN = "surface"
+"""`FairValue.source` of a fitted smile, as against the surface's own fallback on the venue's mark."""
 
 Term = tuple[str, float]
 
@@ -31,17 +35,17 @@ class Fair:
     """One standard deviation of `price`."""
     age_s: float
     is_own: bool
-    """True: our surface. False: the venue's mark."""
+    """True: a smile of ours. False: the venue's mark."""
 
 
 def fair_of(view: View) -> Fair | None:
     """Own surface, else the venue's mark repriced to the newest index, else None."""
     if view.fair is not None:
         price = present(view.fair.price)
-        return None if price is None else Fair(price, view.fair.uncertainty, view.fair.age_s, True)
+        return None if price is None else Fair(price, view.fair.uncertainty, view.fair.age_s, view.fair.source == OWN)
     if view.mark is None:
         return None
-    doubt = 0.0 if view.greeks is None else view.greeks.vega / 100 * MARK_DOUBT_VOL_POINTS
+    doubt = 0.0 if view.greeks is None else view.greeks.vega * MARK_DOUBT
     price = max(0.0, view.mark + index_drift(view))
     return Fair(price, view.market.premium(doubt) or 0.0, 0.0, False)
 
@@ -61,9 +65,10 @@ def premium_delta(view: View) -> float:
     A coin premium p is itself worth more as the coin rises, so a quote in coin goes stale by delta - p only.
     """
     assert view.greeks is not None  # callers ask for Greeks first
+    delta = view.greeks.delta if view.fair is None else view.fair.delta
     if view.market.instrument.numeraire is Numeraire.QUOTE:
-        return view.greeks.delta
-    return view.greeks.delta - view.greeks.price / (view.market.forward or 1.0)
+        return delta
+    return delta - view.greeks.price / (view.market.forward or 1.0)
 
 
 def maker_fee(market: Market, price: float) -> float:

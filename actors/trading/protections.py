@@ -29,10 +29,12 @@ LEAST_SPAN_S = 10.0
 class IndexWindow:
     """The index's last seconds: its widest move over `window_s` and realised volatility over `vol_window_s`.
 
-    Fed by the actor that hears the index, in order of time; both answers cost a constant a tick.
+    Fed by the actor that hears the index, in order of time; both answers cost a constant a tick. `reprice` False keeps
+    the newest price to itself, so that no fair value moves with it.
     """
 
-    def __init__(self, window_s: float, vol_window_s: float = 300.0) -> None:
+    def __init__(self, window_s: float, vol_window_s: float = 300.0, *, reprice: bool = True) -> None:
+        self._reprice = reprice
         self._window_s = window_s
         self._vol_window_s = vol_window_s
         self._highs: deque[tuple[float, float]] = deque()
@@ -40,6 +42,10 @@ class IndexWindow:
         self._returns: deque[tuple[float, float]] = deque()
         self._variance = 0.0
         self._last: tuple[float, float] | None = None
+
+    @classmethod
+    def of(cls, own: ProtectionSettings) -> IndexWindow:
+        return cls(own.fast_window_s, reprice=own.index_reprice)
 
     def add(self, now_s: float, price: float) -> None:
         """A new index price; a clock that steps back starts the window anew."""
@@ -61,7 +67,7 @@ class IndexWindow:
         self._drop(now_s)
         high = max(self._highs[0][1], self._last[1]) if self._highs else self._last[1]
         low = min(self._lows[0][1], self._last[1]) if self._lows else self._last[1]
-        return IndexMoves(self._last[1], high / low - 1.0, self._realised())
+        return IndexMoves(self._last[1] if self._reprice else None, high / low - 1.0, self._realised())
 
     def _realised(self) -> float | None:
         if not self._returns or self._last is None:

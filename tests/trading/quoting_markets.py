@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import attrs
+import msgspec
 
 from actors.console.settings import QuotingSettings
 from actors.trading.books import Book, Level, Market
 from actors.trading.instruments import FeeSchedule, Instrument, LadderStep, Numeraire, OptionKind, Side
+from actors.trading.pricing import SECONDS_PER_YEAR, greeks
 from actors.trading.strategies import View
+from actors.trading.surface import FairValue
 
 NOW_S = 1_795_000_000
 WEEK_S = 7 * 86400
@@ -65,14 +67,27 @@ def settings(**changes: Any) -> QuotingSettings:
     return QuotingSettings(**changes)
 
 
-@attrs.frozen
-class Surface:
-    """A fair value as a surface would state it."""
-
-    price: float
-    vol: float = 0.6
-    age_s: float = 0.0
-    uncertainty: float = 0.0
+def fair_value(
+    price: float, *, age_s: float = 0.0, uncertainty: float = 0.0, instrument: Instrument | None = None
+) -> FairValue:
+    """What a surface of 60 % says of an option, but for the price, which a test may want round."""
+    option = instrument or derive_call()
+    ours = greeks(3000.0, option.strike, WEEK_S / SECONDS_PER_YEAR, 0.6, option.kind is OptionKind.CALL)
+    in_coin = option.numeraire is Numeraire.COIN
+    unit = 3000.0 if in_coin else 1.0
+    return FairValue(
+        option.name,
+        "surface",
+        0.6,
+        3000.0,
+        WEEK_S / SECONDS_PER_YEAR,
+        msgspec.structs.replace(ours, price=price * unit),
+        in_coin,
+        ours.delta,
+        age_s,
+        uncertainty * unit / ours.vega,
+        "",
+    )
 
 
 def priced_view(instrument: Instrument | None = None, vol: float = 0.6, **facts: Any) -> View:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import attrs
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quoting_markets import Surface, deribit_call, derive_call, market, priced_view, view_of
+from quoting_markets import deribit_call, derive_call, fair_value, market, priced_view, view_of
 
-from actors.trading.fair import fair_of, index_drift, maker_fee, stand
+from actors.trading.fair import fair_of, index_drift, maker_fee, premium_delta, stand
 from actors.trading.instruments import FeeSchedule
 from actors.trading.pricing import greeks
 from actors.trading.strategies import IndexMoves
@@ -16,25 +17,39 @@ from actors.trading.strategies import IndexMoves
 
 def test_our_own_surface_comes_first() -> None:
     """Its price, doubt and age are taken as they are."""
-    fair = fair_of(priced_view(fair=Surface(77.0, age_s=2.0, uncertainty=0.5)))
+    fair = fair_of(priced_view(fair=fair_value(77.0, age_s=2.0, uncertainty=0.5)))
     assert fair is not None
     assert (fair.price, fair.uncertainty, fair.age_s, fair.is_own) == (77.0, 0.5, 2.0, True)
 
 
 def test_without_a_surface_the_venues_mark_stands_in_with_its_doubt() -> None:
-    """A vol point of doubt, in premium."""
+    """Two vol points of doubt, in premium."""
     view = priced_view()
     fair = fair_of(view)
     assert fair is not None
     assert view.greeks is not None
     assert (fair.price, fair.is_own) == (view.mark, False)
-    assert fair.uncertainty == pytest.approx(view.greeks.vega / 100)
+    assert fair.uncertainty == pytest.approx(2 * view.greeks.vega / 100)
+
+
+def test_a_surface_that_falls_back_on_the_mark_is_not_ours() -> None:
+    """Its value is used, with the doubt it states, but never taken for a fitted smile."""
+    fair = fair_of(priced_view(fair=msgspec.structs.replace(fair_value(77.0), source="venue mark")))
+    assert fair is not None
+    assert (fair.price, fair.is_own) == (77.0, False)
+
+
+def test_the_delta_of_a_quote_follows_the_surfaces_skew() -> None:
+    """With a surface the smile's own move counts; in coin the premium itself is worth more as the coin rises."""
+    skewed = msgspec.structs.replace(fair_value(77.0), delta=0.44)
+    assert premium_delta(priced_view(fair=skewed)) == 0.44
+    assert premium_delta(priced_view(deribit_call(), fair=skewed)) == pytest.approx(0.44 - 77.0 / 3000.0)
 
 
 def test_with_neither_there_is_no_fair_value() -> None:
     """The chain of fallbacks ends at no quote, also for a surface that says nothing usable."""
     assert fair_of(view_of(market((), ()))) is None
-    assert fair_of(priced_view(fair=Surface(float("nan")))) is None
+    assert fair_of(priced_view(fair=fair_value(float("nan")))) is None
 
 
 @pytest.mark.parametrize("option", [derive_call(), deribit_call()])

@@ -9,7 +9,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quoting_markets import Surface, deribit_call, derive_call, market, priced_view, settings, view_of
+from quoting_markets import deribit_call, derive_call, fair_value, market, priced_view, settings, view_of
 
 from actors.console.settings import ProtectionSettings, QuotingSettings
 from actors.trading.instruments import Side
@@ -70,6 +70,16 @@ def test_realised_volatility_of_a_steady_alternation() -> None:
     assert window.moves(199.0).vol_annual == pytest.approx(1e-4 * math.sqrt(365 * 86400), rel=0.02)
 
 
+def test_repricing_on_the_index_can_be_switched_off() -> None:
+    """Then the newest price is not told, and the venue's mark stays where the venue left it; moves are told still."""
+    for reprice, price in ((True, 101.0), (False, None)):
+        window = IndexWindow.of(ProtectionSettings(index_reprice=reprice))
+        window.add(0.0, 100.0)
+        window.add(1.0, 101.0)
+        assert window.moves(1.0).price == price
+        assert window.moves(1.0).worst_move == pytest.approx(0.01)
+
+
 # -- refusals
 
 
@@ -120,7 +130,7 @@ def test_volatility_above_implied_widens_in_proportion() -> None:
 
 def test_each_side_keeps_its_least_edge_from_fair() -> None:
     """Fee 0.30 and edge 1.00: nothing nearer than 1.30; sides farther away stay."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     kept = protect(Wish(99.9, 104.0), view, ProtectionSettings(min_edge=1.0))
     assert (kept.bid, kept.ask) == (pytest.approx(98.7), 104.0)
     assert protect(Wish(98.0, 102.0), view, ProtectionSettings(min_edge=1.0)) == Wish(98.0, 102.0)
@@ -136,7 +146,7 @@ def test_protections_never_bring_a_side_nearer(
     """Whatever is switched on: bids only fall, asks only rise, no side appears."""
     if bid is not None and ask is not None and bid > ask:
         bid, ask = ask, bid
-    view = priced_view(fair=Surface(100.0), index_moves=IndexMoves(3000.0, 0.0, vol))
+    view = priced_view(fair=fair_value(100.0), index_moves=IndexMoves(3000.0, 0.0, vol))
     after = protect(Wish(bid, ask), view, ProtectionSettings(vol_widening=widening, min_edge=edge))
     assert (after.bid is None, after.ask is None) == (bid is None, ask is None)
     assert bid is None or after.bid is None or after.bid <= bid
@@ -190,7 +200,7 @@ def test_the_gauge_is_what_a_hit_would_give_away() -> None:
 
 def test_a_resting_side_that_would_lose_too_much_is_pulled() -> None:
     """The other side stays wanted; within the bound, and with the protection off, both do."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     pair = QuotePair("ETH-CALL", 1, Quote(990, 50), Quote(1010, 50), 0.0)
     stale = Quote(1020, 50)
     pulled = pull_picked_off(pair, view, ProtectionSettings(max_pick_off=0.9), stale, None)

@@ -24,22 +24,9 @@ from actors.trading.books import Market, fair_mark, present
 from actors.trading.errors import ConfigError
 from actors.trading.instruments import OptionKind
 from actors.trading.pricing import SECONDS_PER_YEAR, Greeks, black76, greeks
+from actors.trading.surface import FairValue
 
 Terms = tuple[tuple[str, float], ...]
-
-
-class FairValue(Protocol):
-    """What a surface says of one option. Prices in the instrument's premium, vols annual fractions."""
-
-    @property
-    def price(self) -> float: ...
-    @property
-    def vol(self) -> float: ...
-    @property
-    def age_s(self) -> float: ...
-    @property
-    def uncertainty(self) -> float:
-        """One standard deviation of `price`, in premium."""
 
 
 @attrs.frozen
@@ -61,6 +48,7 @@ class View:
     now_s: float
     """UTC seconds."""
     fair: FairValue | None = None
+    """Of the cell's surface; None where there is none, or it has no value of this option."""
     index_moves: IndexMoves = IndexMoves()
 
     @property
@@ -80,7 +68,9 @@ class View:
 
     @cached_property
     def greeks(self) -> Greeks | None:
-        """Money Greeks of one unit at `vol` and the venue's forward; None without either, or at expiry."""
+        """Money Greeks of one unit: the surface's, else at the mark vol and forward; None without, or at expiry."""
+        if self.fair is not None:
+            return self.fair.greeks
         terms = self._terms
         return None if terms is None or self.vol is None else greeks(*terms[:3], self.vol, *terms[3:])
 

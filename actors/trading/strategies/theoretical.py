@@ -120,10 +120,10 @@ def in_vol(wish: Wish, view: View, fee: float) -> Wish:
         return wish
     money = view.market.coin_value or 1.0
     down, up = ((fair - wish.bid) * money / greeks.vega, (wish.ask - fair) * money / greeks.vega)
-    low, high = view.money_at(vol - down), view.money_at(vol + up)
-    if max(down, up) > vol / 2 or low is None or high is None:
+    low, middle, high = (view.money_at(at) for at in (vol - down, vol, vol + up))
+    if max(down, up) > vol / 2 or low is None or middle is None or high is None:
         return wish
-    bid, ask = fair + (low - greeks.price) / money, fair + (high - greeks.price) / money
+    bid, ask = fair + (low - middle) / money, fair + (high - middle) / money
     points = (("bid_vol_points", -100 * down), ("ask_vol_points", 100 * up))
     return Wish(min(bid, fair - fee), max(ask, fair + fee), wish.reason, (*wish.terms, *points))
 

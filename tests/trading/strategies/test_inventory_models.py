@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quoting_markets import Surface, deribit_call, derive_call, market, priced_view, settings, view_of
+from quoting_markets import deribit_call, derive_call, fair_value, market, priced_view, settings, view_of
 from scipy.linalg import expm
 
 from actors.console.settings import LimitSettings
@@ -117,7 +117,7 @@ def test_a_drift_of_volatility_makes_the_maker_want_vega(flow: Flow) -> None:
 
 def test_quotes_are_monotone_in_portfolio_vega() -> None:
     """The more vega is held, the lower both quotes; strictly within the limit."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     wishes = [wish_of("portfolio_vega", view, Inventory(vega=v), max_skew=10.0) for v in np.linspace(-90, 90, 13)]
     bids, asks = ([getattr(w, side) for w in wishes] for side in ("bid", "ask"))
     assert all(after < before for before, after in pairwise(bids))
@@ -127,7 +127,7 @@ def test_quotes_are_monotone_in_portfolio_vega() -> None:
 @given(vega=st.floats(-90, 90), gamma=st.floats(-0.05, 0.05))
 def test_quotes_mirror_when_the_drifts_agree(vega: float, gamma: float) -> None:
     """Long V the bid stands where the ask stands when short V."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     long = sides(wish_of("portfolio_vega", view, Inventory(vega=vega, local_gamma=gamma)))
     short = sides(wish_of("portfolio_vega", view, Inventory(vega=-vega, local_gamma=-gamma)))
     assert long == (pytest.approx(short[1]), pytest.approx(short[0]))
@@ -136,7 +136,7 @@ def test_quotes_mirror_when_the_drifts_agree(vega: float, gamma: float) -> None:
 @given(vega=st.floats(-150, 150), size=st.sampled_from([0.1, 1.0, 20.0]))
 def test_no_quote_whose_fill_would_leave_the_vega_limit(vega: float, size: float) -> None:
     """Beyond the limit only the reducing side remains, and what is missing says why."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     chosen = settings(strategy="portfolio_vega", size=size)
     wish = build(chosen, LimitSettings(max_vega=100.0)).quote(view, Inventory(vega=vega))
     assert view.greeks is not None
@@ -148,7 +148,7 @@ def test_no_quote_whose_fill_would_leave_the_vega_limit(vega: float, size: float
 
 def test_gamma_near_the_strike_lowers_both_quotes() -> None:
     """Long gamma here, more of it is worth less."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     flat = wish_of("portfolio_vega", view)
     long = wish_of("portfolio_vega", view, Inventory(local_gamma=1.0))
     assert flat.bid is not None
@@ -195,7 +195,7 @@ def test_a_coin_distance_is_the_money_over_the_forward() -> None:
 @given(position=st.floats(-50, 50), in_vol=st.booleans())
 def test_inventory_leans_within_the_half_spread_and_clear_of_fees(name: str, position: float, in_vol: bool) -> None:
     """Long lowers both quotes, never beyond fair less the fee."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     fee = maker_fee(view.market, 100.0)
     bid, ask = sides(wish_of(name, view, Inventory(position=position), in_vol=float(in_vol), sigma=3.0))
     assert min(bid, ask) >= fee - 1e-9
@@ -219,7 +219,7 @@ def test_in_vol_the_vol_of_vol_must_be_given(name: str) -> None:
 
 def test_in_vol_the_model_works_in_points_and_vega_makes_them_money() -> None:
     """A model half-spread of x vol points is x times vega in money."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     wish = wish_of("avellaneda_stoikov", view, in_vol=1, sigma=3.0)
     terms = dict(wish.terms)
     assert view.greeks is not None

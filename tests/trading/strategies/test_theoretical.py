@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quoting_markets import Surface, deribit_call, derive_call, market, priced_view, settings, view_of
+from quoting_markets import deribit_call, derive_call, fair_value, market, priced_view, settings, view_of
 
 from actors.console.settings import LimitSettings
 from actors.trading.errors import ConfigError
@@ -43,7 +43,7 @@ def halves(wish: Wish) -> tuple[float, float]:
 
 def test_flat_the_quote_is_symmetric_about_fair() -> None:
     """And its half-spread is the sum of the terms that explain it."""
-    wish = wish_of(priced_view(fair=Surface(100.0)))
+    wish = wish_of(priced_view(fair=fair_value(100.0)))
     terms = dict(wish.terms)
     parts = ("base", "vol_of_vol", "adverse_selection", "expiry", "depth", "doubt", "fees")
     assert halves(wish) == (pytest.approx(terms["half_spread"]), pytest.approx(terms["half_spread"]))
@@ -57,7 +57,7 @@ def test_flat_the_quote_is_symmetric_about_fair() -> None:
 )  # fmt: skip
 def test_each_parameter_makes_its_own_term(param: str, term: str) -> None:
     """With everything else off, one parameter moves one term and the half-spread by it."""
-    wish = wish_of(priced_view(fair=Surface(100.0, uncertainty=0.4)), **(QUIET | {param: 2.0}))
+    wish = wish_of(priced_view(fair=fair_value(100.0, uncertainty=0.4)), **(QUIET | {param: 2.0}))
     terms = dict(wish.terms)
     assert terms[term] > 0
     assert terms["half_spread"] == pytest.approx(terms[term] + terms["fees"])
@@ -65,7 +65,7 @@ def test_each_parameter_makes_its_own_term(param: str, term: str) -> None:
 
 def test_known_terms_have_known_sizes() -> None:
     """50 bps of 100 is 0.50; half a vol point of vega is vega / 200; three standard deviations of 0.2 are 0.60."""
-    view = priced_view(fair=Surface(100.0, uncertainty=0.2))
+    view = priced_view(fair=fair_value(100.0, uncertainty=0.2))
     terms = dict(wish_of(view, base_bps=50.0, vol_of_vol_points=0.5, doubt_weight=3.0).terms)
     assert view.greeks is not None
     assert terms["base"] == pytest.approx(0.5)
@@ -75,20 +75,20 @@ def test_known_terms_have_known_sizes() -> None:
 
 def test_adverse_selection_is_what_a_move_takes_over_our_reaction_time() -> None:
     """Delta times the expected move, and half gamma times its square; the livelier volatility counts."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     greeks = view.greeks
     assert greeks is not None
     move = 3000.0 * 0.6 * (2.0 / (365 * 86400)) ** 0.5
     assert expected_move(view, 2.0) == pytest.approx(move)
     terms = dict(wish_of(view, reaction_s=2.0).terms)
     assert terms["adverse_selection"] == pytest.approx(greeks.delta * move + greeks.gamma * move**2 / 2)
-    lively = priced_view(fair=Surface(100.0), index_moves=IndexMoves(3000.0, 0.0, 1.2))
+    lively = priced_view(fair=fair_value(100.0), index_moves=IndexMoves(3000.0, 0.0, 1.2))
     assert expected_move(lively, 2.0) == pytest.approx(2 * move)
 
 
 def test_the_required_edge_is_a_floor_above_fees() -> None:
     """With all terms off, the quote stands at fee plus edge."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     fee = maker_fee(view.market, 100.0)
     wish = wish_of(view, **(QUIET | {"required_edge": 0.7}))
     assert halves(wish) == (pytest.approx(fee + 0.7), pytest.approx(fee + 0.7))
@@ -105,7 +105,7 @@ def test_a_thin_book_widens() -> None:
 
 def test_long_leans_down_and_short_leans_up_but_never_through_fair() -> None:
     """A full position with a huge skew brings the ask to fair plus fee, not below."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     fee = maker_fee(view.market, 100.0)
     long = Inventory(position=1.0, max_position=1.0)
     bid, ask = halves(wish_of(view, long, position_skew=0.5))
@@ -118,7 +118,7 @@ def test_long_leans_down_and_short_leans_up_but_never_through_fair() -> None:
 
 def test_vega_leans_where_full_vega_is_known() -> None:
     """Through the portfolio's limit or the strategy's own parameter; else not at all."""
-    view, heavy = priced_view(fair=Surface(100.0)), Inventory(vega=50.0)
+    view, heavy = priced_view(fair=fair_value(100.0)), Inventory(vega=50.0)
     assert dict(wish_of(view, heavy).terms)["skew"] == 0.0
     limited = dict(wish_of(view, heavy, max_vega=100.0).terms)
     assert limited["skew"] == pytest.approx(-0.25 * limited["half_spread"])
@@ -128,7 +128,7 @@ def test_vega_leans_where_full_vega_is_known() -> None:
 
 def test_an_old_fair_value_is_not_quoted_around() -> None:
     """The reason tells its age."""
-    wish = wish_of(priced_view(fair=Surface(100.0, age_s=31.0)))
+    wish = wish_of(priced_view(fair=fair_value(100.0, age_s=31.0)))
     assert (wish.bid, wish.ask) == (None, None)
     assert "31.0 s old" in wish.reason
 
@@ -150,7 +150,7 @@ def test_nothing_known_is_no_quote() -> None:
 
 def test_in_vol_the_distances_are_laid_off_in_volatility() -> None:
     """Each side prices at fair vol less and plus distance over vega: about the same money at the money."""
-    view = priced_view(fair=Surface(100.0))
+    view = priced_view(fair=fair_value(100.0))
     money, vol = wish_of(view), wish_of(view, in_vol=1)
     assert halves(vol) == (pytest.approx(halves(money)[0], rel=0.01), pytest.approx(halves(money)[1], rel=0.01))
     assert dict(vol.terms)["ask_vol_points"] > 0
