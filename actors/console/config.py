@@ -298,12 +298,15 @@ def _choose_network(draft: _Draft, line: CommandLine) -> None:
     asked = [name for name in ("paper", "test", "live") if line.has(name)]
     if len(asked) > 1:
         draft.problems.append(f"-{asked[0]} and -{asked[1]}: contradict each other; give one of them")
+        draft.drop("venue.live")
+        draft.drop("venue.test")
     elif asked in (["paper"], ["test"]):
         for name in {"live", "test"} - set(asked):
             if draft.get(f"venue.{name}"):
                 draft.put(f"venue.{name}", False, f"{FLAG} -{asked[0]}")
     elif asked == ["live"] and draft.get("venue.test"):
         draft.problems.append("-live: the file says venue.test = true; take that out of the file to trade real money")
+        draft.drop("venue.live")
 
 
 def _flag_problems(line: CommandLine) -> list[str]:

@@ -187,5 +187,5 @@ def _budget(snapshot: CellSnapshot) -> Text:
 
 def _event(event: EventLine) -> Text:
     when = datetime.fromtimestamp(event.time_s, UTC).strftime("%H:%M:%S")
-    style = {"ERROR": "bold red", "CRITICAL": "bold red", "WARNING": "yellow"}.get(event.level, "")
+    style = {"ERROR": "bold red", "CRITICAL": "bold red", "WARNING": "yellow"}.get(event.level.upper(), "")
     return Text(f"{when}Z  {event.text}", style=style, no_wrap=True, overflow="ellipsis")
