@@ -85,9 +85,9 @@ def one_core() -> Iterator[None]:
 
 def print_table(title: str, medians: Medians, against: str, absent: Mapping[str, str]) -> None:
     """One line a variant: median, spread, times the reference; the absent ones with how to get them."""
-    print(f"\n{title}\n{'':34s}{'median us':>12s}{'spread':>9s}{'x ' + against:>24s}")
+    print(f"\n{title}\n{'':38s}{'median us':>12s}{'spread':>9s}{'x ours':>10s}")
     for name in medians.rounds_us:
-        cells = f"{medians[name]:12.2f}{medians.spread(name):9.0%}{medians.ratio(name, against):24.2f}"
-        print(f"{name:34s}{cells}")
+        cells = f"{medians[name]:12.2f}{medians.spread(name):9.0%}{medians.ratio(name, against):10.2f}"
+        print(f"{name:38s}{cells}")
     for name, remedy in absent.items():
-        print(f"{name:34s}{'absent':>12s}   ({remedy})")
+        print(f"{name:38s}{'absent':>12s}   ({remedy})")

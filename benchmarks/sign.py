@@ -16,7 +16,7 @@ from typing import Any
 import coincurve
 from coincurve._libsecp256k1 import ffi, lib
 from coincurve.context import GLOBAL_CONTEXT
-from eth_abi import encode
+from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
@@ -99,13 +99,15 @@ def peer_variant(peer: Peer, nonces: Iterator[int]) -> Variant:
     return run
 
 
-def check_equal(signers: dict[str, Callable[[list[int]], list[str]]]) -> None:
-    """Every signer must sign three orders alike, up to spelling of the hex; ArithmeticError names the one that does not."""
+def check_equal(ours: Callable[[int], str], peers: dict[str, Peer]) -> None:
+    """All must sign three orders as we do, up to the spelling of the hex; ArithmeticError names the one that does not."""
     nonces = [FIRST_NONCE + number for number in range(3)]
-    made = {name: [each.lower().removeprefix("0x") for each in sign(nonces)] for name, sign in signers.items()}
+    expected = [ours(nonce).removeprefix("0x") for nonce in nonces]
+    made = {ETH_ACCOUNT: [eth_account_signature(nonce) for nonce in nonces]}
+    made |= {name: peer.ask({"numbers": nonces})["made"] for name, peer in peers.items()}
     for name, signatures in made.items():
-        if signatures != made[OURS]:
-            raise ArithmeticError(f"{name} signs otherwise: {signatures[0]} instead of {made[OURS][0]}")
+        if [each.lower().removeprefix("0x") for each in signatures] != expected:
+            raise ArithmeticError(f"{name} signs otherwise: {signatures[0]} instead of {expected[0]}")
 
 
 def run(rounds: int, quick: bool) -> dict[str, Any]:
@@ -119,13 +121,7 @@ def run(rounds: int, quick: bool) -> dict[str, Any]:
         for peer in peers.values():
             stack.callback(peer.close)
             peer.ask(ORDER)
-        check_equal(
-            {
-                OURS: lambda numbers: [ours(number) for number in numbers],
-                ETH_ACCOUNT: lambda numbers: [eth_account_signature(number) for number in numbers],
-                **{name: lambda numbers, peer=peer: peer.ask({"numbers": numbers})["made"] for name, peer in peers.items()},
-            }
-        )
+        check_equal(ours, peers)
         variants: dict[str, tuple[Variant, int]] = {
             BARE: (timed(bare_signature(coincurve.PrivateKey(bytes.fromhex(KEY[2:])))), 200),
             OURS: (timed(lambda: ours(next(nonces))), 200),

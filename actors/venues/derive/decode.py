@@ -44,6 +44,8 @@ _STATUS = {
 
 _SIDE = {"buy": Side.BID, "sell": Side.ASK}
 
+_NO_PRICING = rows.Pricing()
+
 _ticker = rows.reader(rows.SlimTicker)
 _book = rows.reader(rows.BookSnapshot)
 _spot = rows.reader(rows.SpotFeed)
@@ -67,37 +69,29 @@ class FrameReader:
         """One notification; nothing for channels not known. Malformed data raises ValueError."""
         decoder = self._decoders.get(channel)
         if decoder is None:
-            decoder = self._decoders[channel] = self._decoder_of(channel)
+            decoder = self._decoder_of(channel)
         return decoder(data)
 
     def _decoder_of(self, channel: str) -> Decoder:
-        """A decoder bound to its channel's instrument, found once per channel."""
+        """A decoder bound to its channel's instrument, found once per channel; one not yet learned is tried again."""
         kind, _, rest = channel.partition(".")
-        name = rest.partition(".")[0]
-        if kind == "ticker_slim":
-            return lambda data: self._ticker(name, data)
-        if kind == "orderbook":
-            return lambda data: self._book(name, data)
-        if kind == "spot_feed":
-            return self._spot_feed
-        return {"orders": self._orders, "trades": self._trades, "balances": self._balances}.get(rest, _nothing)
+        bind = {"ticker_slim": _ticker_decoder, "orderbook": _book_decoder}.get(kind)
+        if bind is not None:
+            name = rest.partition(".")[0]
+            terms = self._board.get(name)
+            if terms is None:
+                self._board.strays.add(name)
+                return _nothing
+            decoder = bind(terms)
+        elif kind == "spot_feed":
+            decoder = self._spot_feed
+        else:
+            account = {"orders": self._orders, "trades": self._trades, "balances": self._balances}
+            decoder = account.get(rest, _nothing)
+        self._decoders[channel] = decoder
+        return decoder
 
     # -- market data
-
-    def _ticker(self, name: str, data: msgspec.Raw) -> Iterable[News]:
-        terms = self._board.get(name)
-        if terms is None:
-            self._board.strays.add(name)
-            return ()
-        return (read_ticker(terms, _ticker.decode(data).instrument_ticker),)
-
-    def _book(self, name: str, data: msgspec.Raw) -> Iterable[News]:
-        terms = self._board.get(name)
-        if terms is None:
-            self._board.strays.add(name)
-            return ()
-        book = _book.decode(data)
-        return (BookUpdate(name, book.timestamp, _levels(terms, book.bids), _levels(terms, book.asks)),)
 
     def _spot_feed(self, data: msgspec.Raw) -> Iterable[News]:
         feed = _spot.decode(data)
@@ -193,6 +187,20 @@ def plain_text(number: rows.Num) -> str:
     return number if isinstance(number, str) else f"{decimal_of(number, 'fee'):f}"
 
 
+def _ticker_decoder(terms: Terms) -> Decoder:
+    return lambda data: (read_ticker(terms, _ticker.decode(data).instrument_ticker),)
+
+
+def _book_decoder(terms: Terms) -> Decoder:
+    name = terms.instrument.name
+
+    def decode(data: msgspec.Raw) -> Iterable[News]:
+        book = _book.decode(data)
+        return (BookUpdate(name, book.timestamp, _levels(terms, book.bids), _levels(terms, book.asks)),)
+
+    return decode
+
+
 def _levels(terms: Terms, levels: Sequence[tuple[rows.Num, rows.Num]]) -> tuple[tuple[int, int], ...]:
     ticks, steps = terms.ticks, terms.loose_steps
     return tuple([(ticks[price], steps[amount]) for price, amount in levels])
@@ -209,21 +217,10 @@ def read_ticker(terms: Terms, row: rows.Snapshot) -> TickerUpdate:
     ticks, mark, index = terms.loose_ticks, _present(row.M), _present(row.I)
     if index is not None:
         terms.note_reference(index, mark or 0.0)
-    pricing = row.option_pricing
-    if pricing is None or (vol := _present(pricing.i)) is None:
-        return TickerUpdate(
-            terms.instrument.name,
-            row.t,
-            ticks[row.b],
-            ticks[row.a],
-            mark,
-            None,
-            _present(pricing.f) if pricing else None,
-            index,
-            (_present(pricing.df) if pricing else None) or 1.0,
-            ticks[row.minp],
-            ticks[row.maxp],
-        )
+    pricing = row.option_pricing or _NO_PRICING
+    forward, discount, vol = _present(pricing.f), _present(pricing.df) or 1.0, _present(pricing.i)
+    if vol is None:
+        pricing = _NO_PRICING  # greeks without a vol are zeros that mean nothing
     return TickerUpdate(
         terms.instrument.name,
         row.t,
@@ -231,9 +228,9 @@ def read_ticker(terms: Terms, row: rows.Snapshot) -> TickerUpdate:
         ticks[row.a],
         mark,
         vol,
-        _present(pricing.f),
+        forward,
         index,
-        _present(pricing.df) or 1.0,
+        discount,
         ticks[row.minp],
         ticks[row.maxp],
         pricing.d,

@@ -48,21 +48,21 @@ class Snapshot(msgspec.Struct, gc=False):
     option_pricing: Pricing | None = None
 
 
-class SlimTicker(msgspec.Struct):
+class SlimTicker(msgspec.Struct, gc=False):
     instrument_ticker: Snapshot
 
 
-class BookSnapshot(msgspec.Struct):
+class BookSnapshot(msgspec.Struct, gc=False):
     timestamp: int
     bids: list[tuple[Num, Num]]
     asks: list[tuple[Num, Num]]
 
 
-class SpotPrice(msgspec.Struct):
+class SpotPrice(msgspec.Struct, gc=False):
     price: float
 
 
-class SpotFeed(msgspec.Struct):
+class SpotFeed(msgspec.Struct, gc=False):
     timestamp: int
     feeds: dict[str, SpotPrice]
 
@@ -70,7 +70,7 @@ class SpotFeed(msgspec.Struct):
 # -- orders
 
 
-class OrderRow(msgspec.Struct):
+class OrderRow(msgspec.Struct, gc=False):
     order_id: str
     instrument_name: str
     direction: str
@@ -88,7 +88,7 @@ class OrderRow(msgspec.Struct):
     mmp: bool = False
 
 
-class TradeRow(msgspec.Struct):
+class TradeRow(msgspec.Struct, gc=False):
     trade_id: str
     order_id: str
     instrument_name: str
@@ -103,7 +103,7 @@ class TradeRow(msgspec.Struct):
     mark_price: float | None = None
 
 
-class Placed(msgspec.Struct):
+class Placed(msgspec.Struct, gc=False):
     order: OrderRow
     trades: list[TradeRow] = []
 
@@ -114,18 +114,18 @@ class CreateError(msgspec.Struct):
     data: object = None
 
 
-class Replaced(msgspec.Struct):
+class Replaced(msgspec.Struct, gc=False):
     cancelled_order: OrderRow | None = None
     order: OrderRow | None = None
     trades: list[TradeRow] | None = None
     create_order_error: CreateError | None = None
 
 
-class CancelledCount(msgspec.Struct):
+class CancelledCount(msgspec.Struct, gc=False):
     cancelled_orders: int
 
 
-class BalanceRow(msgspec.Struct):
+class BalanceRow(msgspec.Struct, gc=False):
     name: str
     update_type: str
     previous_balance: Num
