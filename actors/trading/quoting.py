@@ -168,14 +168,14 @@ def empty_pair(instrument: str, reason: str, *, version: int, decided_at: float,
 # -- is a difference worth a request?
 
 
-def threshold_ticks(market: Market, settings: QuotingSettings, price: int) -> int:
-    """The requote threshold in smallest ticks near a price: unset, one tick of the ladder there; at least one."""
-    tick = market.instrument.tick_at(price)
-    money = settings.requote_threshold
-    wanted = None if money is None else market.premium(money)
-    if wanted is None:
-        return tick
-    return max(1, math.ceil(wanted / market.instrument.tick_float - 1e-6))
+def threshold_ticks(instrument: Instrument, money: float | None, price: int, coin_value: float = 1.0) -> int:
+    """A requote threshold of `money` (quote currency) in smallest ticks; None is one tick of the ladder at `price`.
+
+    At least one. `coin_value`: quote currency per unit of premium, `Market.coin_value` where that is a coin.
+    """
+    if money is None:
+        return instrument.tick_at(price)
+    return max(1, math.ceil(money / coin_value / instrument.tick_float - 1e-6))
 
 
 def needs_requote(

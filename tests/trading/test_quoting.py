@@ -152,10 +152,10 @@ def test_an_old_difference_is_corrected_whatever_the_threshold() -> None:
 
 def test_the_threshold_is_a_ladder_tick_unless_money_is_given() -> None:
     """Above 0.005 a Deribit tick is five smallest ones; money is turned to coin at the forward."""
-    coin = market((), (), instrument=deribit_call())
-    assert (threshold_ticks(coin, settings(), 40), threshold_ticks(coin, settings(), 60)) == (1, 5)
-    assert threshold_ticks(coin, settings(requote_threshold=0.9), 40) == 3
-    assert threshold_ticks(market((), ()), settings(requote_threshold=0.0), 40) == 1
+    coin = deribit_call()
+    assert (threshold_ticks(coin, None, 40), threshold_ticks(coin, None, 60)) == (1, 5)
+    assert threshold_ticks(coin, 0.9, 40, coin_value=3000.0) == 3
+    assert threshold_ticks(derive_call(), 0.0, 40) == 1
 
 
 # -- urgency
