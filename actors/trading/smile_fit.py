@@ -23,9 +23,9 @@ MIN_HALF_VOL = 0.001
 EDGE = 0.6
 """Distance from mid, in half-spreads, from which leaving the market is charged extra: inside, so that it is not left."""
 EDGE_CHARGE = 4.0
-FADE_HALVES = 8.0
+FADE_HALVES = 2.5
 """Distance beyond the edge, in half-spreads, at which a quote starts to lose its say."""
-OUTLIER_HALVES = 4.0
+OUTLIER_HALVES = 3.0
 MIN_VEGA_WEIGHT = 0.02
 VEGA_POWER = 0.85
 PRIOR_WEIGHT = 0.02
