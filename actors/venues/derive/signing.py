@@ -70,6 +70,14 @@ def address_bytes(text: str) -> bytes:
     return raw
 
 
+def checked_wallet(text: str) -> str:
+    """The operator's wallet in the spelling Derive wants; ConfigError when it is no address."""
+    try:
+        return checksum_address(address_bytes(text.strip()))
+    except ValueError as exc:
+        raise ConfigError(f"wallet: {exc}") from None
+
+
 def checksum_address(raw: bytes) -> str:
     """An address in EIP-55 spelling: a letter is upper case where the hash of the lower case text has a high nibble."""
     digits = raw.hex()

@@ -21,7 +21,7 @@ from actors.venues.derive.calls import CallWriter
 from actors.venues.derive.decode import FrameReader
 from actors.venues.derive.outcomes import read_outcome
 from actors.venues.derive.scripts import Conversations, MmpTerms
-from actors.venues.derive.signing import SigningKey, address_bytes, checksum_address
+from actors.venues.derive.signing import SigningKey, checked_wallet
 from actors.venues.derive.sites import MAINNET
 from actors.venues.derive.terms import Board
 from actors.venues.dialect import AccountFacts, Call, Fill, News, OrderRequest, Outcome, Script, VenueOrder
@@ -56,7 +56,7 @@ class DeriveDialect:
         if not 0 <= slot < SLOTS:
             raise ConfigError(f"process slot {slot}: must be 0 to {SLOTS - 1}")
         self.key = key
-        self.wallet = _checked_wallet(wallet) if wallet else ""
+        self.wallet = checked_wallet(wallet) if wallet else ""
         self.board = Board()
         self._clock_ns = clock_ns
         self._slot = slot
@@ -205,11 +205,3 @@ class DeriveDialect:
 
     def is_fatal(self, code: int) -> bool:
         return code in codes.FATAL
-
-
-def _checked_wallet(text: str) -> str:
-    """The owner's address in the spelling Derive wants; ConfigError when it is none."""
-    try:
-        return checksum_address(address_bytes(text.strip()))
-    except ValueError as exc:
-        raise ConfigError(f"wallet: {exc}") from None
