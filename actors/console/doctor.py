@@ -19,6 +19,7 @@ from pathlib import Path
 import attrs
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from actors.console import config
 from actors.console.exits import Exit
@@ -42,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
     findings = list(examine(argv))
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
-        mark = "[green]good[/green]" if finding.is_good else "[bold red]BAD[/bold red]"
-        table.add_row(mark, finding.what, finding.text)
+        mark = Text("good", style="green") if finding.is_good else Text("BAD", style="bold red")
+        table.add_row(mark, Text(finding.what), Text(finding.text))
     Console().print(table)
     return Exit.OK if all(finding.is_good for finding in findings) else Exit.NOT_CONFIRMED
 
@@ -61,9 +62,7 @@ def examine(argv: Sequence[str]) -> Iterator[Finding]:
             yield Finding("configuration", False, problem)
         return
     settings = effective.settings if effective else Settings()
-    yield Finding(
-        "configuration", True, f"{len(settings.cells)} cell(s), {settings.network}" if effective else "not given"
-    )
+    yield Finding("configuration", True, f"{len(settings.cells)} cell(s), {settings.network}" if effective else "not given")
     for warning in effective.warnings if effective else ():
         yield Finding("configuration", False, warning)
     yield from _key_files(settings)
@@ -80,7 +79,7 @@ def _python() -> Finding:
 def _packages() -> Finding:
     """Against the pins in our own metadata; ranges are pip's business at installation."""
     try:
-        wanted = metadata.requires("strikemaker") or []
+        wanted = [text for text in metadata.requires("strikemaker") or [] if "extra ==" not in text]
     except metadata.PackageNotFoundError:
         return Finding(
             "packages", False, "strikemaker is not installed here; run scripts/run_market_maker.sh or pip install ."
@@ -105,9 +104,7 @@ def _clock() -> Finding:
     """What can be seen from here; the offset from the venue's clock is checked at login."""
     year = time.gmtime().tm_year
     good = 2026 <= year < 2100 and time.get_clock_info("monotonic").resolution <= 1e-3
-    return Finding(
-        "clock", good, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()) + ("" if good else "; set it (NTP)")
-    )
+    return Finding("clock", good, time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()) + ("" if good else "; set it (NTP)"))
 
 
 def _descriptors() -> Finding:

@@ -6,12 +6,13 @@ Invariant: nothing it cannot fit is dropped in silence; the rows farthest from t
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleDimensions, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -21,9 +22,7 @@ from actors.console.secrets import redact
 from actors.console.snapshots import QUOTING, CellSnapshot, EventLine, InstrumentRow, duration_text
 
 EVENTS_KEPT = 8
-LINES_ROUND_ROWS = 12
-"""Lines that a cell's title, header, totals and the events take from the height of the screen."""
-FEWEST_ROWS = 4
+FEWEST_ROWS = 3
 GOOD_STATES = ("quoting",)
 BAD_STATES = ("stale", "halted", "quarantined")
 
@@ -42,9 +41,7 @@ class LiveView:
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._live.stop()
 
     def show(self, snapshots: Sequence[CellSnapshot]) -> None:
@@ -57,36 +54,48 @@ class LiveView:
         self.events.append(EventLine(time_s, level, redact(text)))
 
     def render(self) -> RenderableType:
-        return draw(self.banner, self._snapshots, list(self.events), self.console.size.height)
+        return draw(self.banner, self._snapshots, list(self.events), self.console.size)
 
 
-def draw(banner: str, snapshots: Sequence[CellSnapshot], events: Sequence[EventLine], height: int) -> RenderableType:
-    """The whole screen, fitted to a height in lines."""
-    room = max(FEWEST_ROWS, (height - 2) // max(1, len(snapshots)) - LINES_ROUND_ROWS)
-    parts: list[RenderableType] = [Text(banner, style="bold red" if banner.startswith("LIVE") else "bold cyan")]
+def draw(
+    banner: str, snapshots: Sequence[CellSnapshot], events: Sequence[EventLine], size: ConsoleDimensions
+) -> RenderableType:
+    """The whole screen, fitted to a size: the rows of the tables give way, then the older events."""
+    head = [Text(banner, style="bold red" if banner.startswith("LIVE") else "bold cyan")]
     if not snapshots:
-        parts.append(Text("starting ...", style="dim"))
-    for snapshot in snapshots:
-        parts += _cell(snapshot, room)
-    parts += [_event(event) for event in events]
-    parts.append(Text("Ctrl-C stops: every order is cancelled, and the venue asked until it says so", style="dim"))
-    return Group(*parts)
+        head.append(Text("starting ...", style="dim"))
+    foot = [_event(event) for event in events[-max(1, size.height // 5) :]]
+    foot.append(Text("Ctrl-C stops: every order is cancelled, and the venue asked until it says so", style="dim"))
+    below = [_below(snapshot) for snapshot in snapshots]
+    # A line each for a cell's title, its table's header and the count of what was left out.
+    taken = _height([*head, *foot, *(text for texts in below for text in texts)], size.width) + 3 * len(snapshots)
+    room = max(FEWEST_ROWS, (size.height - taken) // max(1, len(snapshots)))
+    parts: list[RenderableType] = [*head]
+    for snapshot, texts in zip(snapshots, below, strict=True):
+        parts += [_title(snapshot), *_table(snapshot, room), *texts]
+    return Group(*parts, *foot)
 
 
-def _cell(snapshot: CellSnapshot, room: int) -> list[RenderableType]:
-    parts: list[RenderableType] = [_title(snapshot)]
+def _height(texts: Sequence[Text], width: int) -> int:
+    """Lines that texts take, long ones wrapped."""
+    return sum(1 if text.no_wrap else math.ceil(max(1, len(text)) / width) for text in texts)
+
+
+def _below(snapshot: CellSnapshot) -> list[Text]:
+    warnings = [Text(f"! {warning}", style="bold red") for warning in snapshot.warnings]
+    return [_totals(snapshot), _budget(snapshot), *warnings]
+
+
+def _table(snapshot: CellSnapshot, room: int) -> list[RenderableType]:
     shown = nearest_the_money(snapshot, room)
-    if shown:
-        parts.append(_rows(shown))
+    parts: list[RenderableType] = [_rows(shown)] if shown else []
     if len(shown) < len(snapshot.rows):
         parts.append(Text(_left_out(snapshot, shown), style="dim"))
-    parts += [_totals(snapshot), _budget(snapshot)]
-    parts += [Text(f"! {warning}", style="bold red") for warning in snapshot.warnings]
     return parts
 
 
 def _title(snapshot: CellSnapshot) -> Text:
-    text = Text(f"{snapshot.cell}", style="bold")
+    text = Text(f"{snapshot.cell}", style="bold", no_wrap=True, overflow="ellipsis")
     text.append(f"  {snapshot.exchange} {snapshot.network}, up {duration_text(snapshot.uptime_s)}  ", style="not bold")
     if snapshot.phase == QUOTING and snapshot.rows:
         text.append(progress_text(snapshot), style="not bold green")

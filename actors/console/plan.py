@@ -8,12 +8,13 @@ money. Invariant: what the plan shows as quoted is what a cell with the same inp
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from actors.console import keys, shapes
 from actors.console.config import Effective
@@ -216,39 +217,35 @@ def _rung_text(cell: CellSettings, money: float) -> str:
 
 def print_plan(plan: Plan, console: Console) -> None:
     """Tables on a terminal, the same as plain columns elsewhere (rich knows which it is)."""
-    console.print(plan.banner, style="bold reverse" if plan.banner.startswith("LIVE") else "bold")
-    table = _table("Effective configuration", "key", "value", "unit", "origin")
-    for row in plan.configuration:
-        table.add_row(row.path, row.value, row.unit, row.origin)
-    console.print(table)
+    console.print(Text(plan.banner, style="bold reverse" if plan.banner.startswith("LIVE") else "bold"))
+    keys_in_force = [(row.path, row.value, row.unit, row.origin) for row in plan.configuration]
+    console.print(_table("Effective configuration", ("key", "value", "unit", "origin"), keys_in_force))
     for cell in plan.cells:
         _print_cell(cell, console)
-    where = _table("Endpoints and account", "what", "value")
-    for name, address in plan.endpoints:
-        where.add_row(name, address)
-    where.add_row("key", plan.key)
-    for line in plan.account:
-        where.add_row("account", line)
-    console.print(where)
+    where = [*plan.endpoints, ("key", plan.key), *(("account", line) for line in plan.account)]
+    console.print(_table("Endpoints and account", ("what", "value"), where))
 
 
 def _print_cell(cell: CellPlan, console: Console) -> None:
-    table = _table(cell.title, "instrument", "size", "room a side", "tick", "tick in money", "improvement")
-    for row in cell.rows:
-        money = "unknown" if row.tick_money is None else f"{row.tick_money:.4g}"
-        table.add_row(row.instrument, row.size, row.room if row.has_room else "none", row.tick, money, row.improvement)
-    console.print(table)
+    columns = ("instrument", "size", "room a side", "tick", "tick in money", "improvement")
+    console.print(_table(cell.title, columns, [_texts(row) for row in cell.rows]))
     if cell.without_room:
         names = ", ".join(cell.without_room)
-        console.print(f"No room under max_exposure ({len(cell.without_room)}), nearest the money first: {names}")
-    limits = _table("Limits", "limit", "value", "unit", "origin")
-    for limit in cell.limits:
-        limits.add_row(limit.path.rpartition(".")[2], limit.value, limit.unit, limit.origin)
-    console.print(limits)
+        console.print(Text(f"No room under max_exposure ({len(cell.without_room)}), nearest the money first: {names}"))
+    limits = [(row.path.rpartition(".")[2], row.value, row.unit, row.origin) for row in cell.limits]
+    console.print(_table("Limits", ("limit", "value", "unit", "origin"), limits))
 
 
-def _table(title: str, *columns: str) -> Table:
+def _texts(row: PlanRow) -> tuple[str, ...]:
+    money = "unknown" if row.tick_money is None else f"{row.tick_money:.4g}"
+    return row.instrument, row.size, row.room if row.has_room else "none", row.tick, money, row.improvement
+
+
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Values are `Text`, for a bracket in one is a bracket and no markup."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
