@@ -169,7 +169,7 @@ class Exchange:
         return due if due > now else 0
 
     def _hear(self, session: Session, text: str) -> None:
-        if not session.is_closed and not session.doomed:
+        if not (session.is_closed or session.doomed or self.is_stopped):
             self.face.hear(session, text)
             self.tell()
 
@@ -230,10 +230,14 @@ class Exchange:
         self.at(self.clock_ns() + round(down_s * S), back)
 
     def stop(self) -> None:
-        """The end: what the venue does when it shuts down, then the ledger is closed."""
-        if not self.is_stopped:
-            self.is_stopped = True
-            self.face.shutting_down(True)
-            self.tell()
-            self.ledger.write("stop")
-            self.ledger.close()
+        """The end: what the venue does when it shuts down, every connection closed, then the ledger."""
+        if self.is_stopped:
+            return
+        self.face.shutting_down(True)
+        self.tell()
+        self.is_stopped = True
+        for session in list(self.sessions.open.values()):
+            session.doom("shutdown")
+            self.leave(session)
+        self.ledger.write("stop")
+        self.ledger.close()

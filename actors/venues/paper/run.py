@@ -32,7 +32,7 @@ from actors.venues.paper.ledger import Ledger
 from actors.venues.paper.market import World, WorldSettings
 from actors.venues.paper.pit import EnginePit
 from actors.venues.paper.rules import derive_rules
-from actors.venues.paper.server import Server, ServerSettings
+from actors.venues.paper.server import Server, ServerSettings, port_of
 
 FIRST_SUBACCOUNT = 30_001
 START_CASH = Decimal(1_000_000)
@@ -156,12 +156,13 @@ async def run_paper(
     With `linger_s`, whoever holds our standard input is a parent: once it is gone and no client has been connected for
     this long, serving ends by itself, so that a killed supervisor leaves no exchange behind.
     """
+    listeners = await trio.open_tcp_listeners(port, host=host)
     exchange = build_exchange(run, time.time_ns)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with Server(exchange, server_settings).running() as server, trio.open_nursery() as nursery:
-            at = await nursery.start(server.listen, host, port)
+            nursery.start_soon(server.accept, listeners)
             if ready is not None:
-                ready(ready_line(exchange, host, at))
+                ready(ready_line(exchange, host, port_of(listeners)))
             if linger_s is not None:
                 nursery.start_soon(_end_alone, exchange, linger_s, nursery.cancel_scope)
             async for _ in signals:
@@ -239,7 +240,7 @@ def settings_of(options: argparse.Namespace) -> PaperRun:
         ledger=options.ledger,
         world={
             knob: value
-            for knob, value in (("informed_share", options.informed_share), ("taker_rate", options.taker_rate))
+            for knob, value in (("informed_share", options.informed_share), ("taker_rate_per_s", options.taker_rate))
             if value is not None
         },
     )

@@ -8,7 +8,7 @@ called for it exactly once, and one client's death disturbs nobody else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import attrs
@@ -83,6 +83,10 @@ class ReplayStream(trio.abc.Stream):
         await self._stream.aclose()
 
 
+def port_of(listeners: Sequence[trio.SocketListener]) -> int:
+    return int(listeners[0].socket.getsockname()[1])
+
+
 async def read_head(stream: trio.abc.Stream) -> bytes:
     """The first bytes up to the end of the HTTP head (and whatever came with them); empty when there is none in time."""
     head = b""
@@ -119,19 +123,9 @@ class Server:
         finally:
             self.exchange.stop()
 
-    async def listen(
-        self,
-        host: str,
-        port: int,
-        *,
-        task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """Accept TCP connections for ever; reports the port it listens on."""
-        listeners = await trio.open_tcp_listeners(port, host=host)
-        async with trio.open_nursery() as nursery:
-            for listener in listeners:
-                nursery.start_soon(trio.serve_listeners, self._serve_tcp, [listener])
-            task_status.started(int(listeners[0].socket.getsockname()[1]))
+    async def accept(self, listeners: Sequence[trio.SocketListener]) -> None:
+        """Serve every TCP connection that comes, for ever; the listeners are closed on the way out."""
+        await trio.serve_listeners(self._serve_tcp, list(listeners))
 
     async def _serve_tcp(self, stream: trio.SocketStream) -> None:
         try:

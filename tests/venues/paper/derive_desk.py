@@ -6,6 +6,7 @@ Instruments and prices are set by hand and the clock stands still until moved: w
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -73,10 +74,11 @@ def perpetual() -> Instrument:
 class Venue:
     """Two options and the perpetual, an index of 3000, marks of 100; account 0 is the maker, 1 somebody else."""
 
-    def __init__(self, **run: Any) -> None:
+    def __init__(self, clock_ns: Callable[[], int] | None = None, **run: Any) -> None:
         self.now_ns = NOW_S * 1_000_000_000
+        self.clock_ns = clock_ns or (lambda: self.now_ns)
         settings = {"is_empty": True, "accounts": 2, "keep_records": True, "notices": "after", **run}
-        self.exchange: Exchange = build_exchange(PaperRun(**settings), lambda: self.now_ns)
+        self.exchange: Exchange = build_exchange(PaperRun(**settings), self.clock_ns)
         face = self.exchange.face
         assert isinstance(face, DeriveFace)
         self.face = face
@@ -105,28 +107,86 @@ class Venue:
         return one
 
 
-class Client:
-    """One socket of one account."""
+class Signer:
+    """One account's keys: logins and orders, signed; sends nothing."""
 
     def __init__(self, venue: Venue, account: int = 0, owner: bool = False) -> None:
         self.venue = venue
-        self.session = venue.exchange.enter("127.0.0.1")
         self.account = venue.face.wallets.credentials[account]
         self.key = self.account.owner_key if owner else self.account.session_key
         self.signer = self.account.wallet if owner else self.account.session_address
         self.subaccount = self.account.subaccount_id
+        self._nonce = venue.clock_ns()
+
+    def login_params(self) -> dict[str, Any]:
+        timestamp = self.venue.clock_ns() // 1_000_000
+        return {"wallet": self.account.wallet, "timestamp": timestamp, "signature": sign_login(self.key, timestamp)}
+
+    def headers(self) -> dict[str, str]:
+        """The signed headers of a REST request."""
+        login = self.login_params()
+        return {
+            "X-DeriveWallet": login["wallet"],
+            "X-DeriveTimestamp": str(login["timestamp"]),
+            "X-DeriveSignature": login["signature"],
+        }
+
+    def nonce(self) -> str:
+        self._nonce += 1_000
+        return str(self._nonce)
+
+    def signed(
+        self, direction: str = "buy", price: str = "99", amount: str = "1", instrument: str = CALL, **fields: Any
+    ) -> dict[str, Any]:
+        """A whole signed order; `fields` are set before signing, so a changed one is signed too."""
+        listing = self.venue.engine.listing(instrument).instrument
+        order: dict[str, Any] = {
+            "subaccount_id": self.subaccount,
+            "instrument_name": instrument,
+            "direction": direction,
+            "amount": amount,
+            "limit_price": price,
+            "max_fee": "1000",
+            "nonce": self.nonce(),
+            "signature_expiry_sec": self.venue.clock_ns() // 1_000_000_000 + 600,
+            "signer": self.signer,
+            "time_in_force": "post_only",
+            "label": "run-1",
+            **fields,
+        }
+        action = OrderAction(
+            subaccount_id=order["subaccount_id"],
+            nonce=int(order["nonce"]),
+            expiry_s=order["signature_expiry_sec"],
+            owner=self.account.wallet,
+            signer=order["signer"],
+            asset=listing.asset_address,
+            sub_id=listing.sub_id,
+            limit_price=Decimal(order["limit_price"]),
+            amount=Decimal(order["amount"]),
+            max_fee=Decimal(order["max_fee"]),
+            is_bid=direction == "buy",
+        )
+        return {**order, "signature": sign_order(self.key, PAPER_CHAIN, action)}
+
+
+class Client(Signer):
+    """One socket of one account, without the socket."""
+
+    def __init__(self, venue: Venue, account: int = 0, owner: bool = False) -> None:
+        super().__init__(venue, account, owner)
+        self.session = venue.exchange.enter("127.0.0.1")
         self.notices: list[tuple[str, Any]] = []
         self.others: list[Any] = []
         self._answers: dict[Any, dict[str, Any]] = {}
         self._id = 0
-        self._nonce = venue.now_ns
 
     def say(self, text: str) -> None:
         self.venue.exchange.hear(self.session, text)
 
     def take(self) -> list[str]:
         """Every frame that has arrived, sorted into answers and notices."""
-        frames = self.session.due(self.venue.now_ns)
+        frames = self.session.due(self.venue.clock_ns())
         for text in frames:
             try:
                 frame = json.loads(text)
@@ -164,14 +224,7 @@ class Client:
         return 0
 
     def login(self, **changes: Any) -> Any:
-        timestamp = self.venue.now_ns // 1_000_000
-        params = {
-            "wallet": self.account.wallet,
-            "timestamp": timestamp,
-            "signature": sign_login(self.key, timestamp),
-            **changes,
-        }
-        return self.call("public/login", **params)
+        return self.call("public/login", **{**self.login_params(), **changes})
 
     def heard(self, channel: str) -> list[Any]:
         """What a channel brought so far; empties the list."""
@@ -179,44 +232,6 @@ class Client:
         found = [data for name, data in self.notices if name == channel]
         self.notices = [(name, data) for name, data in self.notices if name != channel]
         return found
-
-    def nonce(self) -> str:
-        self._nonce += 1_000
-        return str(self._nonce)
-
-    def signed(
-        self, direction: str = "buy", price: str = "99", amount: str = "1", instrument: str = CALL, **fields: Any
-    ) -> dict[str, Any]:
-        """A whole signed order; `fields` are set before signing, so a changed one is signed too."""
-        listing = self.venue.engine.listing(instrument).instrument
-        order: dict[str, Any] = {
-            "subaccount_id": self.subaccount,
-            "instrument_name": instrument,
-            "direction": direction,
-            "amount": amount,
-            "limit_price": price,
-            "max_fee": "1000",
-            "nonce": self.nonce(),
-            "signature_expiry_sec": self.venue.now_ns // 1_000_000_000 + 600,
-            "signer": self.signer,
-            "time_in_force": "post_only",
-            "label": "run-1",
-            **fields,
-        }
-        action = OrderAction(
-            subaccount_id=order["subaccount_id"],
-            nonce=int(order["nonce"]),
-            expiry_s=order["signature_expiry_sec"],
-            owner=self.account.wallet,
-            signer=order["signer"],
-            asset=listing.asset_address,
-            sub_id=listing.sub_id,
-            limit_price=Decimal(order["limit_price"]),
-            amount=Decimal(order["amount"]),
-            max_fee=Decimal(order["max_fee"]),
-            is_bid=direction == "buy",
-        )
-        return {**order, "signature": sign_order(self.key, PAPER_CHAIN, action)}
 
     def place(self, *args: Any, **fields: Any) -> dict[str, Any]:
         """Place an order and return it as the answer shows it."""
