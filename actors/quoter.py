@@ -48,7 +48,7 @@ class Quoter:
         self._orders = orders
         self._risk = risk
         self._desk = desk
-        self._strategy = strategy
+        self.strategy = strategy
         self._settings = settings
         self._clock = clock
         self._inventory = inventory
@@ -85,7 +85,7 @@ class Quoter:
             return self._away(reason)
         book = self.picture.book
         assert book is not None  # a missing book is infinitely old, hence unquotable
-        if self._strategy.uses_book and (
+        if self.strategy.uses_book and (
             self._orders.in_flight(self._name) or book.ts_ms <= self._orders.last_change_ms(self._name)
         ):
             return None
@@ -95,7 +95,7 @@ class Quoter:
         view = View(market, self._clock.now_s(), None, self._index_moves())
         self._version += 1
         pair = decide(
-            self._strategy,
+            self.strategy,
             view,
             self._inventory(self._name),
             self._settings,

@@ -67,7 +67,8 @@ class Truth:
         self._up = trio.Event()
         for name in self.desk.bells:
             self.desk.risk.exposure.refresh(name)
-        self.desk.on_event("warning", f"private link down: {reason}")
+        if "leaving" not in self.desk.blocks:
+            self.desk.on_event("warning", f"private link down: {reason}")
 
     # -- start and reconnect
 
