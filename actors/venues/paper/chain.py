@@ -151,7 +151,7 @@ class _Cells:
             recorded_s=self.instant("timestamp"),
             bid=self.price("bid_price"),
             ask=self.price("ask_price"),
-            mark=self.price("mark_price"),
+            mark=self.number("mark_price"),
             vol=self.vol(),
             forward=self.positive("futures_price"),
             index=self.positive("index_price"),
@@ -183,15 +183,21 @@ class _Cells:
         return value
 
     def price(self, column: str) -> float | None:
-        """A number; None for an empty cell and for zero, which both venues use for "none"."""
+        """A number above zero; None for an empty cell and for zero, which both venues use for "none"."""
+        return self.number(column) or None
+
+    def number(self, column: str) -> float | None:
+        """None for an empty cell only: a mark of zero is a mark."""
         word = (self.row[column] or "").strip()
+        if not word:
+            return None
         try:
-            value = float(word or "0")
+            value = float(word)
         except ValueError:
             value = math.nan
         if not 0.0 <= value < math.inf:
             raise self.wrong(column, "is no finite number from zero up", "correct it, or leave it empty for none")
-        return value or None
+        return value
 
     def vol(self) -> float | None:
         value = self.price("implied_volatility")

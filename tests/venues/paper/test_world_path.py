@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from statistics import mean, pstdev
@@ -126,7 +127,7 @@ def test_jumps_come_as_often_as_they_should() -> None:
     days = 0.4
     path.extend(days * 86_400.0)
     prices = [path.price(10.0 * n) for n in range(int(days * 8_640))]
-    jumps = sum(abs(math.log(b / a)) > 1e-4 for a, b in zip(prices, prices[1:], strict=False))
+    jumps = sum(abs(math.log(b / a)) > 1e-4 for a, b in pairwise(prices))
     assert 20 <= jumps <= 62
 
 
