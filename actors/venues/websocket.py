@@ -131,11 +131,10 @@ class WebSocket:
         return data
 
     def _collect(self) -> None:
-        """The library's end-of-file mark is an empty string; hanging up is the link's business, so it is left out."""
+        """The library's end-of-file mark is an empty string, which adds nothing: hanging up is the link's business."""
         for data in self._protocol.data_to_send():
-            if data:
-                self._outbox.append(data)
-                self.queued_bytes += len(data)
+            self._outbox.append(data)
+            self.queued_bytes += len(data)
 
 
 def _handshake_failure(error: Exception) -> str:

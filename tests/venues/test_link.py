@@ -240,13 +240,14 @@ async def test_a_refusal_the_script_does_not_want_is_the_followers(autojump_cloc
         finally:
             closed.append(method)
 
+    scripts = [naive(method) for method in ("bad", "mute", "late")]
     with pytest.raises(VenueRefused):
-        await link.follow(naive("bad"))
+        await link.follow(scripts[0])
     with pytest.raises(OutcomeUnknown):
-        await link.follow(naive("mute"))
+        await link.follow(scripts[1])
     await link.aclose()
     with pytest.raises(VenueUnreachable):
-        await link.follow(naive("late"))
+        await link.follow(scripts[2])
     assert closed == ["bad", "mute", "late"]
 
 

@@ -137,6 +137,32 @@ async def test_an_error_in_dialling_is_waited_out(autojump_clock, nursery, error
     assert venue.dials == 4
 
 
+async def test_an_error_beside_a_cancel_stays_in_the_link(autojump_clock, nursery) -> None:
+    """A dial that, when cancelled, fails in one of its own tasks does not take the cell down."""
+    venue, desk = Venue(nursery), Desk()
+
+    async def clumsy() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise OSError("while cleaning up")
+
+    async def dial() -> trio.abc.Stream:
+        if venue.dials == 0:
+            venue.dials += 1
+            async with trio.open_nursery() as inner:
+                inner.start_soon(clumsy)
+                await trio.sleep_forever()
+        return await venue.connect()
+
+    link = make_link(desk, dial)
+    nursery.start_soon(link.run)
+    await trio.sleep(1)
+    link.drop()
+    await desk.until(ups=1)
+    assert venue.dials == 2
+
+
 async def test_a_cancel_at_any_moment_answers_everybody(autojump_clock, nursery) -> None:
     """Cancelling `run` after any number of steps leaves nobody waiting and no stream open."""
     for steps in range(60):
@@ -398,6 +424,46 @@ async def test_a_message_beyond_the_bound_ends_the_connection(autojump_clock, nu
     assert venue.sockets[0].closed.code == 1009
     await desk.until(ups=2)
     assert len(desk.notices) == 1
+
+
+async def test_a_close_is_final_though_the_venue_does_not_hang_up(autojump_clock, nursery) -> None:
+    """After a close frame nobody waits for the socket's end: all is unknown at once, and the next dial comes soon."""
+
+    async def close_only(stream: trio.abc.Stream) -> None:
+        await stream.receive_some()
+        await stream.send_all(frame_of(Opcode.CLOSE, b"\x0f\xa0heartbeat close"))
+        await trio.sleep_forever()
+
+    desk = Desk()
+    link = make_link(desk, by_hand(nursery, close_only))
+    await nursery.start(link.run)
+    begun = trio.current_time()
+    assert link.post(ask(), desk.on_answer)
+    await desk.until(answers=1, downs=1)
+    assert trio.current_time() == begun
+    assert not link.post(ask(), desk.on_answer)
+    await desk.until(ups=2)
+    assert trio.current_time() - begun <= 2.0
+
+
+async def test_a_login_answered_with_a_close_behind_it_is_no_connection(autojump_clock, nursery) -> None:
+    """An opening that ends in the same piece as the connection never counts as up."""
+    dials = 0
+
+    async def fickle(stream: trio.abc.Stream) -> None:
+        nonlocal dials
+        dials += 1
+        for number in (2 * dials - 1, 2 * dials):
+            await stream.receive_some()
+            last = frame_of(Opcode.CLOSE, b"\x03\xe9") if dials == 1 and number == 2 else b""
+            await stream.send_all(frame_of(Opcode.TEXT, json.dumps({"id": number, "result": 1})) + last)
+        await trio.sleep_forever()
+
+    desk = Desk()
+    link = make_link(desk, by_hand(nursery, fickle), opening=login)
+    await nursery.start(link.run)
+    assert (desk.ups, desk.downs, dials) == (["in"], [], 2)
+    assert link.is_up
 
 
 @pytest.mark.parametrize("text", ["", "hello", '{"jsonrpc":"2.0","id":', "[]", '{"jsonrpc":"2.0"}'])
