@@ -207,6 +207,8 @@ class Engine:
         account, listing = self._floor.account(account_id), self._floor.listing(request.instrument)
         entry = self._entry
         old = entry.find(account, order_id) if order_id is not None else entry.find_by_nonce(account, nonce or 0)
+        if old.instrument != listing.name:
+            raise Refusal(Reason.BAD_ARGUMENTS, f"the old order is in {old.instrument}")
         return entry.replace(account, old, listing, request, expected_filled, now, verify)
 
     def edit(self, account_id: int, order_id: str, request: EditRequest) -> Placed:
