@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the environments that `python -m benchmarks` compares us with, each apart from ours: their pins would hold our
 # dependencies back (derive-action-signing wants websockets below 16). Run it once; what is there already is kept.
-#   scripts/make_bench_peers.sh [name ...]     names: derive derive-coincurve ccxt json; none: all
+#   scripts/make_bench_peers.sh [name ...]     names: derive derive-coincurve ccxt json vollib picows; none: all
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup_env.sh
@@ -22,15 +22,17 @@ make_peer() { # name, packages...
 }
 
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(derive derive-coincurve ccxt json)
+[ ${#wanted[@]} -gt 0 ] || wanted=(derive derive-coincurve ccxt json vollib picows)
 for peer in "${wanted[@]}"; do
     case "$peer" in
         derive) make_peer derive derive-action-signing==0.0.13 ;;
         derive-coincurve) make_peer derive-coincurve derive-action-signing==0.0.13 coincurve==21.0.0 ;;
         ccxt) make_peer ccxt ccxt==4.5.90 ;;
         json) make_peer json orjson==3.13.0 msgspec==0.22.0 ;;
+        vollib) make_peer vollib vollib==1.0.11 ;;
+        picows) make_peer picows picows==2.3.1 uvloop==0.23.0 msgspec==0.22.0 attrs==26.1.0 ;;
         *)
-            echo "no such peer: $peer (derive derive-coincurve ccxt json)" >&2
+            echo "no such peer: $peer (derive derive-coincurve ccxt json vollib picows)" >&2
             exit 2
             ;;
     esac

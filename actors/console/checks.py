@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import math
 import re
 from collections.abc import Callable, Container, Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from actors.console import shapes
 from actors.console.flags import FLAGS
 from actors.console.keys import key_problem, wallet_problem
+from actors.console.ranges import range_problem, shown
 from actors.console.settings import CellSettings, Settings
 from actors.trading.errors import ConfigError
 from actors.venues.derive.names import expiry_text, parse_expiry
@@ -37,13 +36,13 @@ Say = Callable[[str, str], None]
 
 def check(settings: Settings, origins: Origins, faulted: Container[str] = ()) -> tuple[list[str], list[str]]:
     """All problems but those of `faulted` paths, and all warnings. Writes expiries back as YYYYMMDD, the normal form."""
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     warnings: list[str] = []
 
     def say(path: str, words: str) -> None:
-        line = f"{spoken(path, origins)}: {words}"
-        if line not in problems and path not in faulted:
-            problems.append(line)
+        # One line for one key: the first check to object says enough.
+        if path not in faulted:
+            problems.setdefault(path, f"{spoken(path, origins)}: {words}")
 
     _check_ranges(settings, say)
     _check_venue(settings, origins, say)
@@ -51,7 +50,7 @@ def check(settings: Settings, origins: Origins, faulted: Container[str] = ()) ->
         _check_cell(cell, f"cells[{index}]", settings, say, warnings)
     _check_overlap(settings.cells, say)
     _check_processes(settings, say)
-    return problems, warnings
+    return list(dict.fromkeys(problems.values())), warnings
 
 
 def spoken(path: str, origins: Origins) -> str:
@@ -76,44 +75,6 @@ def _check_ranges(settings: Settings, say: Say) -> None:
                 say(path, words)
 
 
-def range_problem(value: Any, meta: Mapping[str, Any]) -> str:
-    """ "-1 is out of range; give above 0 contracts"; empty when the value is in range."""
-    choices = meta.get("choices")
-    if isinstance(choices, tuple) and choices and value not in choices:
-        near = difflib.get_close_matches(str(value), choices, 1)
-        return f"{shapes.shown(value)} is none of {', '.join(choices)}" + (
-            f"; did you mean {near[0]}?" if near else "; choose one"
-        )
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return ""
-    if not math.isfinite(value):
-        return f"{value} is no finite number; give {range_words(meta)}"
-    tests = (("low", value.__ge__), ("above", value.__gt__), ("high", value.__le__), ("below", value.__lt__))
-    if all(meta.get(name) is None or test(meta[name]) for name, test in tests):
-        return ""
-    sign = "negative" if value < 0 and not _reaches_below_zero(meta) else "out of range"
-    return f"{value:g} is {sign}; give {range_words(meta)}"
-
-
-def _reaches_below_zero(meta: Mapping[str, Any]) -> bool:
-    bounds = [meta[name] for name in ("low", "above") if meta.get(name) is not None]
-    return any(isinstance(bound, (int, float)) and bound < 0 for bound in bounds)
-
-
-def range_words(meta: Mapping[str, Any]) -> str:
-    """A key's range in words, with its unit: "above 0 contracts", "0 or more, below 20000 bps of mid"."""
-    parts = []
-    for name, words in (
-        ("low", "{:g} or more"),
-        ("above", "above {:g}"),
-        ("high", "at most {:g}"),
-        ("below", "below {:g}"),
-    ):
-        if meta.get(name) is not None:
-            parts.append(words.format(meta[name]))
-    return f"{', '.join(parts) or 'a number'} {meta.get('unit', '')}".strip()
-
-
 # -- the venue
 
 
@@ -133,11 +94,11 @@ def _check_url(settings: Settings, say: Say) -> None:
         return
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
-        say("venue.url", f"{shapes.shown(url)} is no WebSocket address; give ws://HOST:PORT/PATH or wss://...")
+        say("venue.url", f"{shown(url)} is no WebSocket address; give ws://HOST:PORT/PATH or wss://...")
     elif settings.is_paper and parts.hostname not in LOOPBACK:
-        say("venue.url", f"{shapes.shown(url)} is not on this machine; an address elsewhere needs -live or -test")
+        say("venue.url", f"{shown(url)} is not on this machine; an address elsewhere needs -live or -test")
     elif not settings.is_paper and parts.scheme == "ws" and parts.hostname not in LOOPBACK:
-        say("venue.url", f"{shapes.shown(url)} is not encrypted; give a wss:// address")
+        say("venue.url", f"{shown(url)} is not encrypted; give a wss:// address")
 
 
 def _check_derive_account(settings: Settings, say: Say) -> None:
@@ -171,14 +132,15 @@ def _check_key(settings: Settings, origins: Origins, say: Say) -> None:
 def _check_cell(cell: CellSettings, at: str, settings: Settings, say: Say, warnings: list[str]) -> None:
     known = UNDERLYINGS.get(settings.venue.exchange, ())
     if known and cell.underlying not in known:
-        say(f"{at}.underlying", f"{shapes.shown(cell.underlying)} is not traded here; choose {' or '.join(known[:2])}")
+        say(f"{at}.underlying", f"{shown(cell.underlying)} is not traded here; choose {' or '.join(known[:2])}")
     _check_choice(cell, at, say)
     if cell.quoting.bid_only and cell.quoting.ask_only:
         say(f"{at}.quoting.bid_only", "contradicts ask_only; give one of them, or none to quote both sides")
     _check_strategy(cell, at, say)
     _check_sizes(cell, at, warnings)
-    if settings.venue.exchange == "derive" and cell.mmp.enabled and cell.quoting.order_life_s > MMP_LIFE_S:
-        life = f"{cell.quoting.order_life_s:g}"
+    life_s = cell.quoting.order_life_s or 0.0
+    if settings.venue.exchange == "derive" and cell.mmp.enabled and life_s > MMP_LIFE_S:
+        life = f"{life_s:g}"
         say(
             f"{at}.quoting.order_life_s",
             f"{life} s is too long under mmp; give at most {MMP_LIFE_S:g}, or switch mmp off",
@@ -212,7 +174,7 @@ def normal_expiry(text: str) -> str:
         return expiry_text(parse_expiry(word))
     near = difflib.get_close_matches(word.lower(), EXPIRY_WORDS, 1)
     fix = f"did you mean {near[0]}?" if near else "give YYYYMMDD (20261225), 25DEC26, or nearest-weekly"
-    raise ValueError(f"{shapes.shown(text)} is no date; {fix}")
+    raise ValueError(f"{shown(text)} is no date; {fix}")
 
 
 def _check_strategy(cell: CellSettings, at: str, say: Say) -> None:
@@ -263,6 +225,6 @@ def _check_processes(settings: Settings, say: Say) -> None:
     if watch.backoff_max_s < watch.backoff_s:
         say("supervision.backoff_max_s", f"{watch.backoff_max_s:g} is below backoff_s {watch.backoff_s:g}; give more")
     if paper.host not in LOOPBACK:
-        say("paper.host", f"{shapes.shown(paper.host)} is not on this machine; give 127.0.0.1")
+        say("paper.host", f"{shown(paper.host)} is not on this machine; give 127.0.0.1")
     if settings.venue.idle_s <= settings.venue.ping_s:
         say("venue.idle_s", f"{settings.venue.idle_s:g} is not above ping_s; give more than {settings.venue.ping_s:g}")

@@ -46,9 +46,7 @@ FLAGS = (
     Flag("underlying", "cells.underlying", "text", "ETH or BTC (ETH)", "ETH|BTC"),
     Flag("strategy", "cells.quoting.strategy", "text", "quoting strategy (improve)", "NAME"),
     Flag("spread", "cells.quoting.spread_bps", "number", "spread in bps of mid (10)", "BPS"),
-    Flag(
-        "size", "cells.quoting.size", "number", "contracts a side (the venue's minimum; 0.1 on Derive ETH)", "CONTRACTS"
-    ),
+    Flag("size", "cells.quoting.size", "number", "contracts a side (the venue's minimum; 0.1 on Derive ETH)", "CONTRACTS"),
     Flag("refresh", "cells.quoting.refresh_s", "seconds", "check every quote again after this (1)", "SECONDS"),
     Flag("min-spread", "cells.quoting.min_spread_bps", "number", "never narrower than this, bps of mid (1000)", "BPS"),
     Flag(
@@ -120,9 +118,7 @@ FLAGS = (
     Flag("dry-run", "", "switch", "print what would be done, with the origin of every value, and exit", group="run"),
     Flag("plain", "", "switch", "log lines in place of the live table", group="run"),
     Flag("verbose", "", "switch", "log every quote and placement", group="run"),
-    Flag(
-        "set", "", "settings", "any key of the file, e.g. --set supervision.guard=true (repeatable)", "KEY=VALUE", "run"
-    ),
+    Flag("set", "", "settings", "any key of the file, e.g. --set supervision.guard=true (repeatable)", "KEY=VALUE", "run"),
 )
 BY_NAME = {flag.name: flag for flag in FLAGS}
 

@@ -72,9 +72,7 @@ def read_private_file(path: str, what: str) -> Secret:
             raise ConfigError(f"{what} {path}: others than its owner may read it; run: chmod 600 {path}")
         lines = file.read_text("utf-8").strip().splitlines()
     except OSError as error:
-        raise ConfigError(
-            f"{what} {path}: cannot be read ({error.strerror}); give the path of a readable file"
-        ) from None
+        raise ConfigError(f"{what} {path}: cannot be read ({error.strerror}); give the path of a readable file") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{what} {path}: is not text; give a file with the key on its first line") from None
     if not lines:
@@ -90,9 +88,7 @@ def open_keystore(path: str, password: Secret) -> Secret:
         store = json.loads(Path(path).expanduser().read_text("utf-8"))
         key = "0x" + bytes(Account.decrypt(store, password.reveal())).hex()
     except OSError as error:
-        raise ConfigError(
-            f"keystore {path}: cannot be read ({error.strerror}); give the path of a V3 keystore"
-        ) from None
+        raise ConfigError(f"keystore {path}: cannot be read ({error.strerror}); give the path of a V3 keystore") from None
     except (ValueError, KeyError, TypeError, NotImplementedError) as error:
         if "MAC" in str(error):
             raise ConfigError(f"keystore {path}: the password is wrong; check keystore_password_file") from None

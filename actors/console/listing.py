@@ -64,9 +64,7 @@ def _place(instrument: Instrument) -> tuple[int, float, str, str]:
     return instrument.expiry_s, instrument.strike, instrument.kind or "", instrument.name
 
 
-def _by_strike(
-    cell: CellSettings, options: Sequence[Instrument], now_s: float, problems: list[str]
-) -> list[Instrument]:
+def _by_strike(cell: CellSettings, options: Sequence[Instrument], now_s: float, problems: list[str]) -> list[Instrument]:
     days = sorted({expiry_of(one) for one in options})
     picked = []
     for wanted in cell.expiries:
@@ -118,9 +116,7 @@ def _by_name(cell: CellSettings, options: Sequence[Instrument], problems: list[s
         found = known.get(_key(name))
         if found is None:
             kin = [one.name for one in options if one.name[:4] == name.upper()[:4]][:SHOWN]
-            problems.append(
-                f"instruments: {name} is not listed; listed are for example {', '.join(kin) or options[0].name}"
-            )
+            problems.append(f"instruments: {name} is not listed; listed are for example {', '.join(kin) or options[0].name}")
         else:
             picked.append(found)
     return list(dict.fromkeys(picked))

@@ -44,9 +44,7 @@ class VenueSettings:
     wallet: str = key("", "Derive: address of the account's owner (0x and 40 hex digits)")
     subaccount: int | None = key(None, "Derive: subaccount id; unset: the wallet's only one", low=0)
     client_id: str = key("", "Deribit: id of the API key, where private_key holds the client secret alone")
-    private_key: Secret = key(
-        Secret(""), "Derive: key that signs (0x and 64 hex digits); Deribit: client_id:client_secret"
-    )
+    private_key: Secret = key(Secret(""), "Derive: key that signs (0x and 64 hex digits); Deribit: client_id:client_secret")
     private_key_file: str = key("", "file that holds the private key, readable by its owner only")
     keystore: str = key("", "encrypted V3 keystore of the signing key (Derive)")
     keystore_password_file: str = key("", "file with the keystore's password; unset: asked for on the terminal")
@@ -122,17 +120,19 @@ class QuotingSettings:
     stop_before_expiry_s: float = key(
         300.0, "an instrument is quoted until this long before trading in it ends", unit="s", low=0
     )
-    order_life_s: float = key(
-        900.0, "Derive: life of a signature; renewed before it ends", unit="s", low=310, high=3600
+    order_life_s: float | None = key(
+        None,
+        "Derive: life of a signature, renewed before it ends; unset: the shortest that takes a quarter of the budget",
+        unit="s",
+        low=310,
+        high=3600,
     )
     reject_after_s: float = key(
         1.0, "an order that reaches the engine later than this is refused there", unit="s", above=0, high=1
     )
     max_book_age_s: float = key(5.0, "older market data than this pulls the quote", unit="s", above=0)
     max_index_age_s: float = key(10.0, "an older index than this pulls all quotes", unit="s", above=0)
-    retry_side_s: float = key(
-        2.0, "a refused side is retried for this long before the other is pulled", unit="s", low=0
-    )
+    retry_side_s: float = key(2.0, "a refused side is retried for this long before the other is pulled", unit="s", low=0)
     quote_mode: str = key("auto", "Deribit: orders, mass or auto", choices=("auto", "orders", "mass"))
     protections: ProtectionSettings = attrs.field(factory=ProtectionSettings)
 
@@ -172,9 +172,7 @@ class CellSettings:
     )
     strikes: list[float] = key([], "chosen strikes; calls and puts of each", above=0)
     all_strikes: bool = key(False, "every strike of each expiry, new listings too")
-    instruments: list[str] = key(
-        [], "single instruments by name, in place of expiries and strikes; either venue's spelling"
-    )
+    instruments: list[str] = key([], "single instruments by name, in place of expiries and strikes; either venue's spelling")
     quoting: QuotingSettings = attrs.field(factory=QuotingSettings)
     limits: LimitSettings = attrs.field(factory=LimitSettings)
     mmp: MmpSettings = attrs.field(factory=MmpSettings)
@@ -182,9 +180,7 @@ class CellSettings:
 
 @attrs.define
 class SupervisionSettings:
-    quoter_max_restarts: int = key(
-        5, "crashes of one quoter within the period before its instrument is quarantined", low=0
-    )
+    quoter_max_restarts: int = key(5, "crashes of one quoter within the period before its instrument is quarantined", low=0)
     quoter_period_s: float = key(60.0, "see quoter_max_restarts", unit="s", above=0)
     cell_max_restarts: int = key(5, "deaths of a cell within the period before everything stops", low=0)
     cell_period_s: float = key(300.0, "see cell_max_restarts", unit="s", above=0)

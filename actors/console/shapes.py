@@ -20,6 +20,7 @@ from cattrs.cols import list_structure_factory
 from cattrs.errors import ForbiddenExtraKeysError
 from cattrs.gen import make_dict_structure_fn
 
+from actors.console.ranges import shown
 from actors.console.secrets import Secret
 from actors.console.settings import LimitSettings, MmpSettings, QuotingSettings, Settings
 
@@ -37,14 +38,6 @@ class FileShape(Settings):
 
 class WrongType(ValueError):
     """A TOML value that does not fit; the text says what it is and what is wanted."""
-
-
-def shown(value: Any) -> str:
-    """A value as the operator wrote it, shortened."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _is(value: Any) -> str:
@@ -164,9 +157,7 @@ def _in_words(misfit: BaseException, _: Any) -> str:
 
 def _unknown_key(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, 1, 0.5)
-    there_are = (
-        f"there are: {', '.join(known)}" if len(known) <= 10 else "see docs/configuration.md for those there are"
-    )
+    there_are = f"there are: {', '.join(known)}" if len(known) <= 10 else "see docs/configuration.md for those there are"
     return f"{name}\x1funknown key; " + (f"did you mean {near[0]}?" if near else there_are)
 
 

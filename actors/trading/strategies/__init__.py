@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from actors.console.checks import range_problem, range_words
+from actors.console.ranges import range_problem, range_words
 from actors.console.settings import LimitSettings, QuotingSettings
 from actors.trading.books import Market, fair_mark, present
 from actors.trading.errors import ConfigError
