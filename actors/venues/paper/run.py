@@ -59,6 +59,7 @@ class PaperRun:
     subaccounts: int = 1
     cash: Decimal = START_CASH
     speed_bump_ms: int = 0
+    max_open_orders: int = 1000
     chain_id: int = PAPER_CHAIN
     strict_params: bool = True
     max_connections_per_ip: int | None = None
@@ -78,7 +79,8 @@ def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None)
     """A whole exchange on a clock; ConfigError for settings that cannot be."""
     if run.venue != "derive":
         raise ConfigError(f"paper exchange: there is no {run.venue} face; use --venue derive")
-    engine = Engine(derive_rules(speed_bump_ms=run.speed_bump_ms), clock_ns, random.Random(f"engine {run.seed}"))
+    rules = derive_rules(speed_bump_ms=run.speed_bump_ms, max_open_orders=run.max_open_orders)
+    engine = Engine(rules, clock_ns, random.Random(f"engine {run.seed}"))
     world = None if run.is_empty else Worlds(run, engine, clock_ns)
     exchange = Exchange(
         engine,
