@@ -262,6 +262,7 @@ class Engine:
         return self.cancel_where(account_id, ours)
 
     def cancel_by_instrument(self, account_id: int, instrument: str) -> list[Order]:
+        self._floor.begin()
         self._entry.checks.cancellable(self._floor.listing(instrument))
         return self.cancel_where(account_id, lambda order, _: order.instrument == instrument)
 
@@ -289,7 +290,7 @@ class Engine:
         return self._entry.cancel_some(account, chosen, reason, now)
 
     def cancel_owner(self, owner: str) -> list[Order]:
-        """Derive's cancel on disconnect: all accounts of a wallet, maintenance or not."""
+        """Derive's cancel on disconnect: all accounts of a wallet, whatever state the exchange is in."""
         now = self._floor.begin()
         accounts = self._floor.owners.get(owner, [])
         return [o for a in accounts for o in self._entry.cancel_some(a, _any, CancelReason.DISCONNECT, now)]

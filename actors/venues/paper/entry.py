@@ -257,10 +257,11 @@ class OrderEntry:
     def cancel_some(
         self, account: Account, which: Callable[[Order], bool], reason: CancelReason, now_ns: int
     ) -> list[Order]:
-        """Those chosen, oldest first; instruments in settlement are passed over."""
+        """Those chosen, oldest first; who asks is refused while an instrument settles, a lost connection is not."""
         chosen = [order for order in account.open_orders.values() if which(order)]
-        listings = self.floor.listings
-        chosen = [o for o in chosen if listings[o.instrument].state is not InstrumentState.SETTLEMENT]
+        if reason is not CancelReason.DISCONNECT:
+            listings = self.floor.listings
+            chosen = [o for o in chosen if listings[o.instrument].state is not InstrumentState.SETTLEMENT]
         for order in chosen:
             self.cancel(order, reason, now_ns)
         return chosen

@@ -1,8 +1,8 @@
 """Deribit's mass quotes: many two-sided quotes in one request, each side for itself.
 
 Owns the quote rules over ordinary orders (4.6 of the reference): one quote per instrument, group and side; a new one
-replaces, a smaller one at the same price keeps its turn. A side that fails is an error in the answer, and its resting
-quote is gone. Invariant: own quotes never cross each other, since prices that rise move the ask first.
+replaces, a smaller one at the same price keeps its turn. A side that fails its checks is an error in the answer, and
+its resting quote is gone. Invariant: own quotes never cross each other, since prices that rise move the ask first.
 """
 
 from __future__ import annotations
@@ -77,8 +77,11 @@ class QuoteRun:
     def _quote(self, entry: QuoteEntry) -> None:
         listing = self._entry.floor.listing(entry.instrument)
         wanted = [(side, quote) for side, quote in ((Side.BID, entry.bid), (Side.ASK, entry.ask)) if quote is not None]
-        if self._crossed(entry):
-            refusal = Refusal(Reason.QUOTE_CROSSED)
+        try:
+            self._entry.checks.tradable(listing)
+            if self._crossed(entry):
+                raise Refusal(Reason.QUOTE_CROSSED)
+        except Refusal as refusal:
             self._errors.extend([QuoteError(entry.instrument, side, refusal) for side, _ in wanted])
             return
         if self._rising(entry):
@@ -104,9 +107,12 @@ class QuoteRun:
         return bid is not None and ask is not None and bid >= ask
 
     def _rising(self, entry: QuoteEntry) -> bool:
-        """Whether the new bid would reach the resting ask's way: then the ask moves first."""
+        """Whether the new bid moves up, or onto the resting ask: then the ask moves first."""
         resting, bid = self._resting(entry.instrument, Side.BID), self._price(entry, Side.BID)
-        return resting is not None and bid is not None and bid > resting.price
+        if bid is None:
+            return False
+        ask = self._resting(entry.instrument, Side.ASK)
+        return (resting is not None and bid > resting.price) or (ask is not None and bid >= ask.price)
 
     # -- one side
 
@@ -122,7 +128,6 @@ class QuoteRun:
     def _change(
         self, listing: Listing, entry: QuoteEntry, side: Side, quote: QuoteSide, resting: Order | None
     ) -> None:
-        self._entry.checks.tradable(listing)
         if quote.amount == 0:
             if resting is not None:
                 self._entry.cancel(resting, CancelReason.USER, self._now_ns)

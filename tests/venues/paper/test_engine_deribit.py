@@ -9,6 +9,7 @@ import pytest
 from engine_stage import ASK, BID, MAKER, RIVAL, Stage, deribit_option, deribit_stage, refused
 
 from actors.trading.instruments import Instrument, OptionKind
+from actors.venues.paper.events import InstrumentState
 from actors.venues.paper.mmp import MmpConfig
 from actors.venues.paper.tickets import (
     CancelReason,
@@ -205,6 +206,28 @@ def test_a_new_quote_replaces_the_old_one(quoting: Stage) -> None:
         assert quote(quoting, both(bid, ask)).errors == ()
         assert quoting.book(NAME) == ([(bid, 5)], [(ask, 5)])
     assert len(quoting.engine.open_orders(MAKER)) == 2
+
+
+def test_a_quote_may_jump_over_what_is_left_of_the_old_one(quoting: Stage) -> None:
+    """The old bid is filled, the new one goes above the old ask: the ask moves first. And the mirror image."""
+    quote(quoting, both(390, 410))
+    quoting.hit(ASK, 390, 5, NAME)
+    assert quote(quoting, both(420, 440)).errors == ()
+    quoting.hit(BID, 440, 5, NAME)
+    assert quote(quoting, both(390, 415)).errors == ()
+    assert quoting.book(NAME) == ([(390, 5)], [(415, 5)])
+
+
+def test_quotes_survive_a_pause_of_their_instrument(quoting: Stage) -> None:
+    """While it settles both sides are errors, and nothing is pulled; a lost connection pulls all the same."""
+    quoting.engine.mass_quote(MAKER, "q", "g", [both(390, 410)], connection=9)
+    quoting.engine.set_state(NAME, InstrumentState.SETTLEMENT)
+    done = quote(quoting, both(395, 405))
+    assert [error.refusal.reason for error in done.errors] == [Reason.SETTLING] * 2
+    assert quoting.book(NAME) == ([(390, 5)], [(410, 5)])
+    assert quoting.engine.cancel_where(MAKER) == []
+    assert len(quoting.engine.cancel_connection(9)) == 2
+    assert quoting.book(NAME) == ([], [])
 
 
 def test_only_a_smaller_quote_or_another_set_keeps_its_turn(quoting: Stage) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from engine_stage import (
     ASK,
     BID,
@@ -44,19 +46,36 @@ place = st.fixed_dictionaries(
         "post_only": st.booleans(),
         "slide": st.booleans(),
         "mmp": st.booleans(),
-        "market": st.booleans(),
-        "reduce_only": st.booleans(),
+        "market": st.sampled_from([False, False, True]),
+        "reduce_only": st.sampled_from([False, False, False, False, True]),
     }
 )
-step = st.one_of(
-    st.tuples(st.just("place"), place),
-    st.tuples(st.just("place"), place),
-    st.tuples(st.just("replace"), place),
-    st.tuples(st.just("edit"), place),
-    st.tuples(st.just("cancel"), place),
-    st.tuples(st.just("cancel_all"), place),
-    st.tuples(st.just("time"), place),
-)
+ACTIONS = ["place"] * 12 + ["replace", "replace", "edit", "edit", "cancel", "cancel_all", "time"]
+step = st.tuples(st.sampled_from(ACTIONS), place)
+
+
+def chance_script(seed: int, length: int) -> list[tuple[str, dict[str, Any]]]:
+    """A long script from a seed, denser than what is drawn by search."""
+    rng = random.Random(seed)
+    return [
+        (
+            rng.choice(ACTIONS[:-1] * 5 + ACTIONS[-1:]),
+            {
+                "account": rng.choice(ACCOUNTS),
+                "which": rng.randrange(3),
+                "side": rng.choice([BID, ASK]),
+                "offset": rng.randint(-6, 6),
+                "size": rng.randint(1, 60),
+                "tif": rng.choice([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK]),
+                "post_only": rng.random() < 0.3,
+                "slide": rng.random() < 0.5,
+                "mmp": rng.random() < 0.5,
+                "market": rng.random() < 0.2,
+                "reduce_only": rng.random() < 0.1,
+            },
+        )
+        for _ in range(length)
+    ]
 
 
 class Play:
@@ -170,9 +189,7 @@ class Play:
             assert cash - owed == before - self.fees.get(currency, Decimal(0))
 
 
-@settings(max_examples=120, deadline=None)
-@given(st.lists(step, max_size=60))
-def test_derive_keeps_its_books_straight(script: list[tuple[str, dict[str, Any]]]) -> None:
+def play_derive(script: list[tuple[str, dict[str, Any]]]) -> Play:
     """Options by blend and a perpetual, protected orders, replaces, expiries."""
     stage = derive_stage()
     stage.maker(OTHER, owner="0xother")
@@ -181,11 +198,10 @@ def test_derive_keeps_its_books_straight(script: list[tuple[str, dict[str, Any]]
     play = Play(stage, [CALL, PUT, PERP], {CALL: 1000, PUT: 1000, PERP: 260_000}, unit)
     play.run(script)
     play.check({"USDC": Decimal(200_000)})
+    return play
 
 
-@settings(max_examples=120, deadline=None)
-@given(st.lists(step, max_size=60))
-def test_deribit_keeps_its_books_straight(script: list[tuple[str, dict[str, Any]]]) -> None:
+def play_deribit(script: list[tuple[str, dict[str, Any]]]) -> Play:
     """Inverse options and perpetual, edits in place, price-time."""
     stage = deribit_stage()
     stage.maker(OTHER, owner="other", cash="1000", currency="ETH")
@@ -193,10 +209,32 @@ def test_deribit_keeps_its_books_straight(script: list[tuple[str, dict[str, Any]
     play = Play(stage, [INVERSE, INVERSE_PERP], {INVERSE: 400, INVERSE_PERP: 52_000}, {INVERSE: 1, INVERSE_PERP: 100})
     play.run(script)
     play.check({"ETH": Decimal(2000)})
+    return play
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(step, max_size=40), st.integers(1, 40))
+@given(st.lists(step, min_size=15, max_size=50))
+def test_derive_keeps_its_books_straight(script: list[tuple[str, dict[str, Any]]]) -> None:
+    """Whatever is sent."""
+    play_derive(script)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(step, min_size=15, max_size=50))
+def test_deribit_keeps_its_books_straight(script: list[tuple[str, dict[str, Any]]]) -> None:
+    """Whatever is sent."""
+    play_deribit(script)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_long_runs_keep_their_books_straight(seed: int) -> None:
+    """Four hundred steps in a dense market, with hundreds of trades."""
+    assert len(play_derive(chance_script(seed, 400)).trades) > 50
+    assert len(play_deribit(chance_script(seed, 400)).trades) > 50
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(step, min_size=10, max_size=40), st.integers(1, 40))
 def test_the_bump_keeps_the_books_straight_too(script: list[tuple[str, dict[str, Any]]], bump_s: int) -> None:
     """Orders that wait are in no book, and all are answered in the end."""
     stage = derive_stage(speed_bump_ns=bump_s * SECOND)
@@ -217,7 +255,7 @@ def test_the_bump_keeps_the_books_straight_too(script: list[tuple[str, dict[str,
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(step, max_size=40))
+@given(st.lists(step, min_size=10, max_size=40))
 def test_the_same_script_is_the_same_story(script: list[tuple[str, dict[str, Any]]]) -> None:
     """Two runs give identical events, ids included: nothing depends on anything but clock and seed."""
     stories = []
