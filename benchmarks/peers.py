@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
 REMEDY = "scripts/make_bench_peers.sh"
+OWN = "own"
+"""The environment we run in: for our own side of a comparison, where that needs a process to itself."""
 
 
 class PeerFailed(Exception):
@@ -23,13 +26,14 @@ class Peer:
     """One interpreter running one of `peer_scripts`."""
 
     def __init__(self, environment: str, script: str) -> None:
-        """Starts it; FileNotFoundError when `.venv-bench-ENVIRONMENT` was not made."""
-        python = ROOT / f".venv-bench-{environment}" / "bin" / "python"
+        """Starts it; FileNotFoundError when `.venv-bench-ENVIRONMENT` was not made. `OWN` is this interpreter."""
+        python = Path(sys.executable) if environment == OWN else ROOT / f".venv-bench-{environment}" / "bin" / "python"
         if not python.exists():
             raise FileNotFoundError(python)
         self.environment = environment
         self._process = subprocess.Popen(
-            [str(python), str(ROOT / "benchmarks" / "peer_scripts" / script)],
+            [str(python), "-m", f"benchmarks.peer_scripts.{script}"],
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -43,9 +43,9 @@ ORDER: dict[str, Any] = {
 }
 FIRST_NONCE = 1_795_338_000_123_456_000
 PEERS = {
-    "derive-action-signing + coincurve": ("derive-coincurve", "sign_official.py"),
-    "derive-action-signing": ("derive", "sign_official.py"),
-    "ccxt": ("ccxt", "sign_ccxt.py"),
+    "derive-action-signing + coincurve": ("derive-coincurve", "sign_official"),
+    "derive-action-signing": ("derive", "sign_official"),
+    "ccxt": ("ccxt", "sign_ccxt"),
 }
 OURS, BARE, ETH_ACCOUNT = "ours", "bare libsecp256k1", "eth-account"
 

@@ -244,7 +244,7 @@ def run(rounds: int, quick: bool) -> dict[str, Any]:
         "order: dict and json.dumps": (timed(lambda: plain_request(desk.order)), TIMES),
     }
     with one_core(), contextlib.ExitStack() as stack:
-        wanted = {f"{what}: orjson": ("json", "read_orjson.py") for what in ("ticker", "answer")}
+        wanted = {f"{what}: orjson": ("json", "read_orjson") for what in ("ticker", "answer")}
         peers, absent = start_peers({} if quick else wanted)
         for name, peer in peers.items():
             stack.callback(peer.close)

@@ -212,6 +212,20 @@ class OrderRequest(msgspec.Struct, frozen=True):
     mmp: bool = False
 
 
+class Refusal(StrEnum):
+    """What a refusal means for the order it concerned and for what may be sent next."""
+
+    RATE = "rate"
+    """Over the rate limit: refused unread, what rested still rests."""
+    UNREAD = "unread"
+    """Refused before the order was looked at: what rested still rests."""
+    MARGIN = "margin"
+    PROTECTED = "protected"
+    """Market-maker protection has tripped."""
+    SIGNATURE = "signature"
+    OTHER = "other"
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What an answer to an order call proves.
 
@@ -349,6 +363,9 @@ class Dialect(Protocol):
 
     def explain(self, code: int) -> str:
         """An error code in words."""
+
+    def classify(self, code: int) -> Refusal:
+        """What a refusal with this code means for us; by number, never by message."""
 
     def is_fatal(self, code: int) -> bool:
         """True when retrying cannot help: wrong key, no rights, region, liquidation."""

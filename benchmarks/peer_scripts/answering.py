@@ -3,9 +3,13 @@
 import json
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
+
+Work = Callable[[int], Any]
 
 
-def serve(prepare):
+def serve(prepare: Callable[[dict[str, Any]], Work]) -> None:
     """`prepare(first question)` returns the work: a function of a number that gives back what it made."""
     work = prepare(json.loads(sys.stdin.readline()))
     print(json.dumps({"ready": True}), flush=True)

@@ -1,14 +1,17 @@
 """Reads frames with orjson, untyped: dicts of strings."""
 
-import orjson
-from answering import serve
+from typing import Any
+
+import orjson  # type: ignore[import-not-found]
+
+from benchmarks.peer_scripts.answering import Work, serve
 
 
-def prepare(question):
+def prepare(question: dict[str, Any]) -> Work:
     """The frames of the first question are read in turn; nothing of them is sent back."""
     frames = [frame.encode() for frame in question["frames"]]
 
-    def read(number):
+    def read(number: int) -> None:
         orjson.loads(frames[number % len(frames)])
 
     return read

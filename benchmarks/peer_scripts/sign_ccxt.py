@@ -1,19 +1,22 @@
 """Signs orders as ccxt's create_order does, from the strings of price and amount to the signature, nothing else of it."""
 
-import ccxt
-from answering import serve
+from typing import Any
+
+import ccxt  # type: ignore[import-not-found]
+
+from benchmarks.peer_scripts.answering import Work, serve
 
 
-def prepare(order):
+def prepare(order: dict[str, Any]) -> Work:
     """ccxt's own functions in the order its create_order calls them; the nonce varies."""
     venue = ccxt.derive({"privateKey": order["key"], "walletAddress": order["signer"]})
     typehash = venue.base16_to_binary(order["action_typehash"][2:])
     kinds = ["address", "uint", "int", "int", "uint", "uint", "bool"]
 
-    def scaled(text):
+    def scaled(text: str) -> Any:
         return venue.convert_to_big_int(venue.parse_units(text))
 
-    def sign(nonce):
+    def sign(nonce: int) -> Any:
         payload = [
             order["asset"],
             venue.convert_to_big_int(order["sub_id"]),

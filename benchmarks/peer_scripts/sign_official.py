@@ -1,15 +1,17 @@
 """Signs orders with the exchange's own package, derive-action-signing, given version 3's constants."""
 
 from decimal import Decimal
+from typing import Any
 
-from answering import serve
-from derive_action_signing import SignedAction, TradeModuleData
+from derive_action_signing import SignedAction, TradeModuleData  # type: ignore[import-not-found]
+
+from benchmarks.peer_scripts.answering import Work, serve
 
 
-def prepare(order):
+def prepare(order: dict[str, Any]) -> Work:
     """The order's fields as the package takes them; the nonce varies."""
 
-    def sign(nonce):
+    def sign(nonce: int) -> Any:
         action = SignedAction(
             subaccount_id=order["subaccount_id"],
             owner=order["owner"],

@@ -6,6 +6,8 @@ Invariant: a code that is not listed is an ordinary refusal, neither fatal nor a
 
 from __future__ import annotations
 
+from actors.venues.dialect import Refusal
+
 RATE_LIMITED = -32000
 INVALID_PARAMS = -32602
 ORDER_NOT_FOUND = 11006
@@ -110,3 +112,21 @@ def explain(code: int) -> str:
     if known is not None:
         return known
     return "RFQ refused" if 11100 <= code <= 11113 else "unlisted error"
+
+
+CLASSES: dict[int, Refusal] = {
+    RATE_LIMITED: Refusal.RATE,
+    -32100: Refusal.UNREAD,
+    -32700: Refusal.UNREAD,
+    -32600: Refusal.UNREAD,
+    -32601: Refusal.UNREAD,
+    INVALID_PARAMS: Refusal.UNREAD,
+    14022: Refusal.UNREAD,
+    11000: Refusal.MARGIN,
+    11015: Refusal.PROTECTED,
+    14014: Refusal.SIGNATURE,
+}
+
+
+def classify(code: int) -> Refusal:
+    return CLASSES.get(code, Refusal.OTHER)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
+from functools import partial
 from math import inf
 
 import msgspec
@@ -62,33 +63,30 @@ class FrameReader:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._decoders: dict[str, Decoder] = {}
+        self.decoders: dict[str, Decoder] = {}
+        """By channel, as far as bound."""
         self.freezes_ms: dict[str, int] = {}
 
-    def notice(self, channel: str, data: msgspec.Raw) -> Iterable[News]:
-        """One notification; nothing for channels not known. Malformed data raises ValueError."""
-        decoder = self._decoders.get(channel)
-        if decoder is None:
-            decoder = self._decoder_of(channel)
-        return decoder(data)
+    def decoder(self, channel: str) -> Decoder:
+        """A decoder bound to its channel's instrument, once per channel; one not yet learned is looked for again.
 
-    def _decoder_of(self, channel: str) -> Decoder:
-        """A decoder bound to its channel's instrument, found once per channel; one not yet learned is tried again."""
+        It gives nothing for channels not known, and raises ValueError on malformed data.
+        """
         kind, _, rest = channel.partition(".")
-        bind = {"ticker_slim": _ticker_decoder, "orderbook": _book_decoder}.get(kind)
-        if bind is not None:
+        read = _MARKET.get(kind)
+        if read is not None:
             name = rest.partition(".")[0]
             terms = self._board.get(name)
             if terms is None:
                 self._board.strays.add(name)
                 return _nothing
-            decoder = bind(terms)
+            decoder: Decoder = partial(read, terms)
         elif kind == "spot_feed":
             decoder = self._spot_feed
         else:
             account = {"orders": self._orders, "trades": self._trades, "balances": self._balances}
             decoder = account.get(rest, _nothing)
-        self._decoders[channel] = decoder
+        self.decoders[channel] = decoder
         return decoder
 
     # -- market data
@@ -187,18 +185,11 @@ def plain_text(number: rows.Num) -> str:
     return number if isinstance(number, str) else f"{decimal_of(number, 'fee'):f}"
 
 
-def _ticker_decoder(terms: Terms) -> Decoder:
-    return lambda data: (read_ticker(terms, _ticker.decode(data).instrument_ticker),)
-
-
-def _book_decoder(terms: Terms) -> Decoder:
-    name = terms.instrument.name
-
-    def decode(data: msgspec.Raw) -> Iterable[News]:
-        book = _book.decode(data)
-        return (BookUpdate(name, book.timestamp, _levels(terms, book.bids), _levels(terms, book.asks)),)
-
-    return decode
+def read_book(terms: Terms, data: msgspec.Raw) -> tuple[BookUpdate]:
+    """A whole book, best first."""
+    book = _book.decode(data)
+    bids, asks = _levels(terms, book.bids), _levels(terms, book.asks)
+    return (BookUpdate(terms.instrument.name, book.timestamp, bids, asks),)
 
 
 def _levels(terms: Terms, levels: Sequence[tuple[rows.Num, rows.Num]]) -> tuple[tuple[int, int], ...]:
@@ -211,9 +202,10 @@ def _present(value: float | None) -> float | None:
     return value if value is not None and 0.0 < value < inf else None
 
 
-def read_ticker(terms: Terms, row: rows.Snapshot) -> TickerUpdate:
+def read_ticker(terms: Terms, data: msgspec.Raw) -> tuple[TickerUpdate]:
     """A slim ticker; also lets the instrument's fee cap follow index and mark. A mark of "0" is a far option's rounded
     price: None here, to be recomputed from vol, forward and discount."""
+    row = _ticker.decode(data).instrument_ticker
     ticks, mark, index = terms.loose_ticks, _present(row.M), _present(row.I)
     if index is not None:
         terms.note_reference(index, mark or 0.0)
@@ -221,23 +213,28 @@ def read_ticker(terms: Terms, row: rows.Snapshot) -> TickerUpdate:
     forward, discount, vol = _present(pricing.f), _present(pricing.df) or 1.0, _present(pricing.i)
     if vol is None:
         pricing = _NO_PRICING  # greeks without a vol are zeros that mean nothing
-    return TickerUpdate(
-        terms.instrument.name,
-        row.t,
-        ticks[row.b],
-        ticks[row.a],
-        mark,
-        vol,
-        forward,
-        index,
-        discount,
-        ticks[row.minp],
-        ticks[row.maxp],
-        pricing.d,
-        pricing.g,
-        pricing.v,
-        pricing.t,
+    return (
+        TickerUpdate(
+            terms.instrument.name,
+            row.t,
+            ticks[row.b],
+            ticks[row.a],
+            mark,
+            vol,
+            forward,
+            index,
+            discount,
+            ticks[row.minp],
+            ticks[row.maxp],
+            pricing.d,
+            pricing.g,
+            pricing.v,
+            pricing.t,
+        ),
     )
+
+
+_MARKET: dict[str, Callable[[Terms, msgspec.Raw], Iterable[News]]] = {"ticker_slim": read_ticker, "orderbook": read_book}
 
 
 def read_instrument(raw: msgspec.Raw) -> tuple[Instrument, bool]:

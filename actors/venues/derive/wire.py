@@ -24,7 +24,7 @@ from actors.venues.derive.scripts import Conversations, MmpTerms
 from actors.venues.derive.signing import SigningKey, checked_wallet
 from actors.venues.derive.sites import MAINNET
 from actors.venues.derive.terms import Board
-from actors.venues.dialect import AccountFacts, Call, Fill, News, OrderRequest, Outcome, Script, VenueOrder
+from actors.venues.dialect import AccountFacts, Call, Fill, News, OrderRequest, Outcome, Refusal, Script, VenueOrder
 
 SLOTS = 1000
 """Processes that may share a wallet: the last three digits of a nonce are the process's slot."""
@@ -64,6 +64,7 @@ class DeriveDialect:
         self._book_suffix = f".1.{book_depth}"
         self._ticker_suffix = f".{ticker_ms}"
         self._reader = FrameReader(self.board)
+        self._decoders = self._reader.decoders
         self._writer = CallWriter(self.board, key, self.wallet, chain_id)
         self._scripts = Conversations(
             self.board,
@@ -134,7 +135,10 @@ class DeriveDialect:
         return self._scripts.unsubscribe(channels, self.max_channels_per_call)
 
     def decode_notice(self, method: str, channel: str, data: msgspec.Raw) -> Iterable[News]:
-        return self._reader.notice(channel, data)
+        decoder = self._decoders.get(channel)
+        if decoder is None:
+            decoder = self._reader.decoder(channel)
+        return decoder(data)
 
     # -- orders
 
@@ -202,6 +206,9 @@ class DeriveDialect:
 
     def explain(self, code: int) -> str:
         return codes.explain(code)
+
+    def classify(self, code: int) -> Refusal:
+        return codes.classify(code)
 
     def is_fatal(self, code: int) -> bool:
         return code in codes.FATAL

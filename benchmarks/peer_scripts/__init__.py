@@ -1,0 +1,1 @@
+"""Run by the interpreters of the peers, never by ours."""
