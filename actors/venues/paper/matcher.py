@@ -118,6 +118,7 @@ class Matcher:
     def _book_side(
         self, order: Order, role: Role, listing: Listing, price: int, amount: int, trade_id: str, now_ns: int
     ) -> Fill:
+        """Order, position, cash and open interest of one side; its row of the trade."""
         account = self._floor.accounts[order.account_id]
         base = self._base_owed(order, account, listing) if role is Role.TAKER else ZERO
         fee = trade_fee(self._floor.rules, listing, role, price, amount, base)
@@ -130,29 +131,7 @@ class Matcher:
         pnl, gross = position.take(order.side, price, amount, fee)
         listing.stats.open_interest += max(position.amount, 0) - long_before
         self._pay(account, listing, order.side, price, amount, gross, fee)
-        reference = listing.reference
-        fill = Fill(
-            trade_id=trade_id,
-            seq=listing.stats.count,
-            instrument=listing.name,
-            account_id=account.account_id,
-            order_id=order.order_id,
-            side=order.side,
-            role=role,
-            price=price,
-            amount=amount,
-            fee=fee,
-            realized_pnl=pnl,
-            realized_pnl_excl_fees=gross,
-            mark=reference.mark if reference is not None else ZERO,
-            index=listing.index,
-            forward=reference.forward if reference is not None else ZERO,
-            mark_vol=reference.mark_vol if reference is not None else 0.0,
-            label=order.label,
-            mmp=order.mmp,
-            at_ns=now_ns,
-            tick_direction=listing.stats.tick_direction,
-        )
+        fill = _row(order, role, listing, price, amount, trade_id, now_ns, fee, pnl, gross)
         if not account.house:
             account.fills.append(fill)
             account.stale_positions[listing.name] = None
@@ -256,3 +235,33 @@ class Matcher:
             order.tif = TimeInForce.IOC
         else:
             self._floor.end(order, OrderStatus.CANCELLED, reason, now_ns)
+
+
+def _row(
+    order: Order, role: Role, listing: Listing, price: int, amount: int, trade_id: str, now_ns: int, fee: Decimal,
+    pnl: Decimal, gross: Decimal,
+) -> Fill:  # fmt: skip
+    """One side's account of a trade, with the reference values of that moment."""
+    reference = listing.reference
+    return Fill(
+        trade_id=trade_id,
+        seq=listing.stats.count,
+        instrument=listing.name,
+        account_id=order.account_id,
+        order_id=order.order_id,
+        side=order.side,
+        role=role,
+        price=price,
+        amount=amount,
+        fee=fee,
+        realized_pnl=pnl,
+        realized_pnl_excl_fees=gross,
+        mark=listing.mark,
+        index=listing.index,
+        forward=reference.forward if reference is not None else ZERO,
+        mark_vol=reference.mark_vol if reference is not None else 0.0,
+        label=order.label,
+        mmp=order.mmp,
+        at_ns=now_ns,
+        tick_direction=listing.stats.tick_direction,
+    )
