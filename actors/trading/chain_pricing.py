@@ -46,36 +46,44 @@ def chain_greeks(
 
     ValueError for a forward or strike that is not positive.
     """
-    f, k, t, vol, df = (np.asarray(each, dtype=np.float64) for each in (forward, strikes, t_years, vols, discount))
-    call = np.asarray(is_call, dtype=np.bool_)
-    if not ((f > 0.0).all() and (k > 0.0).all()):
+    given = (forward, strikes, t_years, vols, discount)
+    f, k, t, vol, df = (np.asarray(each, dtype=np.float64) for each in given)
+    if not (_positive(f) and _positive(k)):
         raise ValueError("forwards and strikes must be positive")
-    if not ((t > 0.0).all() and (vol > 0.0).all()):
-        return _one_by_one(f, k, t, vol, call, df)
+    if not (_positive(t) and _positive(vol)):
+        return _one_by_one(f, k, t, vol, np.asarray(is_call, dtype=np.bool_), df)
     above = f - k
-    relative = above / k
-    moneyness = np.where(np.abs(relative - 0.25) <= 0.75, np.log1p(relative), np.log(f / k))
     root_t = np.sqrt(t)
     deviation = vol * root_t
-    d1 = moneyness / deviation + 0.5 * deviation
+    d1 = np.log1p(above / k) / deviation + 0.5 * deviation
     d2 = d1 - deviation
-    sign = np.where(call, 1.0, -1.0)
-    outer = np.where(above > 0.0, -1.0, 1.0)  # the sign of the out-of-the-money option at each strike
-    time_value = np.maximum(outer * (f * ndtr(outer * d1) - k * ndtr(outer * d2)), 0.0)
-    price = df * (np.maximum(sign * above, 0.0) + time_value)
-    density = df * np.exp(-0.5 * d1 * d1) * _INV_SQRT_2PI
-    vega = f * density * root_t
-    by_vol = vega / vol
+    sign = np.where(is_call, 1.0, -1.0)
+    outer = -np.copysign(1.0, above)  # the sign of the out-of-the-money option at each strike
+    reached = ndtr(outer * d1)
+    price = np.maximum(outer * (f * reached - k * ndtr(outer * d2)), 0.0) + np.maximum(sign * above, 0.0)
+    delta = sign * np.where(sign == outer, reached, 1.0 - reached)
+    density = _INV_SQRT_2PI * np.exp(-0.5 * d1 * d1)
+    discounted = df.ndim > 0 or float(df) != 1.0
+    if discounted:
+        price, delta, density = df * price, df * delta, df * density
+    by_vol = density / vol
+    reach = f * root_t
+    vega = reach * density
+    decay = (-0.5 / t) * vol * vega
     return ChainGreeks(
         price=price,
-        delta=df * sign * ndtr(sign * d1),
+        delta=delta,
         gamma=density / (f * deviation),
         vega=vega,
-        theta=-np.log(df) / t * price - 0.5 * vega * vol / t,
+        theta=decay - np.log(df) / t * price if discounted else decay,
         rho=-t * price,
-        vanna=-density * d2 / vol,
-        volga=by_vol * d1 * d2,
+        vanna=-d2 * by_vol,
+        volga=reach * d1 * d2 * by_vol,
     )
+
+
+def _positive(values: Floats) -> bool:
+    return bool(values > 0.0) if values.ndim == 0 else bool(values.min(initial=np.inf) > 0.0)
 
 
 def _one_by_one(f: Floats, k: Floats, t: Floats, vol: Floats, call: NDArray[np.bool_], df: Floats) -> ChainGreeks:

@@ -22,6 +22,13 @@ Number = TypeVar("Number", float, Floats)
 _SPLIT = 134217729.0  # 2^27 + 1: Dekker's splitter cuts a double into two halves whose products are exact
 
 
+def log_moneyness(forward: float, strike: float) -> float:
+    """ln(forward / strike), exact near the money, where the quotient alone has lost the digits that matter."""
+    if 0.5 * strike <= forward <= 2.0 * strike:
+        return math.log1p((forward - strike) / strike)
+    return math.log(forward / strike)
+
+
 def implied_vol(
     price: float, forward: float, strike: float, t_years: float, is_call: bool, discount: float = 1.0
 ) -> float | None:
@@ -33,17 +40,12 @@ def implied_vol(
     if not (price > 0.0 and forward > 0.0 and strike > 0.0 and t_years > 0.0 and discount > 0.0):
         return None
     in_the_money = (forward > strike) == is_call and forward != strike
-    if in_the_money:
-        time_value = _less_intrinsic(price, forward, strike, discount, 1.0 if is_call else -1.0)
-    else:
-        time_value = price
+    sign = 1.0 if is_call else -1.0
+    time_value = _less_intrinsic(price, forward, strike, discount, sign) if in_the_money else price
     if not 0.0 < time_value < math.inf:
         return None
     normalised = time_value / (discount * math.sqrt(forward) * math.sqrt(strike))
-    if 0.5 * strike <= forward <= 2.0 * strike:
-        moneyness = abs(math.log1p((forward - strike) / strike))
-    else:
-        moneyness = abs(math.log(forward / strike))
+    moneyness = abs(log_moneyness(forward, strike))
     try:
         deviation = float(iv_engine.normalised_implied_volatility(normalised, -moneyness, True))
     except iv_engine.IVError:
@@ -60,24 +62,21 @@ def implied_vols(
     discount: ArrayLike = 1.0,
 ) -> Floats:
     """`implied_vol` for arrays that broadcast against each other; NaN where there is none."""
-    shape = np.broadcast_shapes(*(np.shape(each) for each in (prices, forward, strikes, t_years, is_call, discount)))
     price, fwd, strike, years, df = (
-        np.broadcast_to(np.asarray(each, dtype=np.float64), shape)
-        for each in (prices, forward, strikes, t_years, discount)
+        np.asarray(each, dtype=np.float64) for each in (prices, forward, strikes, t_years, discount)
     )
-    sign = np.where(np.broadcast_to(np.asarray(is_call, dtype=np.bool_), shape), 1.0, -1.0)
+    sign = np.where(is_call, 1.0, -1.0)
     with np.errstate(all="ignore"):
         above = fwd - strike
         hidden = sign * above > 0.0
         time_value = np.where(hidden, _less_intrinsic(price, fwd, strike, df, sign), price) if hidden.any() else price
-        normalised = time_value / (df * np.sqrt(fwd) * np.sqrt(strike))
-        near = (fwd >= 0.5 * strike) & (fwd <= 2.0 * strike)
-        moneyness = np.where(near, np.log1p(np.where(near, above / strike, 0.0)), np.log(fwd / strike))
-        flat = (np.ascontiguousarray(each).ravel() for each in (normalised, -np.abs(moneyness)))
-        deviation = np.asarray(iv_engine.normalised_implied_volatilities(*flat, True, False), dtype=np.float64)
-        valid = (price > 0.0) & (fwd > 0.0) & (strike > 0.0) & (years > 0.0) & (df > 0.0)
-        vols = deviation.reshape(shape) / np.sqrt(years)
-    return np.where(valid & (vols > 0.0), vols, np.nan)
+        normalised = time_value / (df * (np.sqrt(fwd) * np.sqrt(strike)))
+        moneyness = -np.abs(np.log1p(above / strike))
+        if normalised.shape != moneyness.shape:
+            normalised, moneyness = np.broadcast_arrays(normalised, moneyness)
+        flat = iv_engine.normalised_implied_volatilities(normalised.ravel(), moneyness.ravel(), True, False)
+        vols = np.asarray(flat, dtype=np.float64).reshape(normalised.shape) / np.sqrt(years)
+        return np.where((vols > 0.0) & (vols < np.inf), vols, np.nan)
 
 
 def _less_intrinsic(price: Number, forward: Number, strike: Number, discount: Number, sign: Number) -> Number:

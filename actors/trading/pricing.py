@@ -13,7 +13,7 @@ import math
 
 import msgspec
 
-from actors.trading.implied import implied_vol
+from actors.trading.implied import implied_vol, log_moneyness
 
 __all__ = ["SECONDS_PER_YEAR", "Greeks", "black76", "greeks", "implied_vol", "log_moneyness"]
 
@@ -42,13 +42,6 @@ class Greeks(msgspec.Struct, frozen=True, gc=False):
     """Delta per 1.00 of volatility, which is also vega per 1 of the forward."""
     volga: float
     """Vega per 1.00 of volatility."""
-
-
-def log_moneyness(forward: float, strike: float) -> float:
-    """ln(forward / strike), exact near the money, where the quotient alone has lost the digits that matter."""
-    if 0.5 * strike <= forward <= 2.0 * strike:
-        return math.log1p((forward - strike) / strike)
-    return math.log(forward / strike)
 
 
 def black76(
