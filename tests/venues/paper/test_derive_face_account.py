@@ -1,0 +1,147 @@
+"""Account queries of the Derive face, and the shape of everything it says against the published v3 schema."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from derive_desk import CALL, PERP, PUT, Client, Venue
+from v3_schema import V3Schema, needs_schema
+
+
+@pytest.fixture
+def venue() -> Venue:
+    return Venue()
+
+
+@pytest.fixture
+def maker(venue: Venue) -> Client:
+    return venue.client(0)
+
+
+@pytest.fixture
+def other(venue: Venue) -> Client:
+    return venue.client(1)
+
+
+def sell_and_hit(maker: Client, other: Client, price: str = "101", amount: str = "1", instrument: str = CALL) -> None:
+    maker.place("sell", price, amount, instrument)
+    other.place("buy", price, amount, instrument, time_in_force="ioc")
+
+
+def test_positions_and_cash_add_up_to_the_last_digit(maker: Client, other: Client) -> None:
+    """Premium received less fee is the cash; the short's average is premium less fees; both sides are opposite."""
+    sell_and_hit(maker, other, "101", "0.7")
+    [short] = maker.call("private/get_positions", subaccount_id=maker.subaccount)["positions"]
+    [long] = other.call("private/get_positions", subaccount_id=other.subaccount)["positions"]
+    assert (short["amount"], long["amount"]) == ("-0.7", "0.7")
+    assert Decimal(short["average_price"]) == Decimal("101") - Decimal("0.21") / Decimal("0.7")
+    assert short["average_price_excl_fees"] == "101"
+    assert short["unrealized_pnl_excl_fees"] == "0.7"
+    [cash] = maker.call("private/get_collaterals", subaccount_id=maker.subaccount)["collaterals"]
+    assert Decimal(cash["amount"]) == 1_000_000 + Decimal("70.7") - Decimal("0.21")
+    [cash] = other.call("private/get_collaterals", subaccount_id=other.subaccount)["collaterals"]
+    assert Decimal(cash["amount"]) == 1_000_000 - Decimal("70.7") - Decimal("0.5") - Decimal("0.63")
+
+
+def test_trade_history_pages_filters_and_never_forgets_a_fill(venue: Venue, maker: Client, other: Client) -> None:
+    """Newest first; by time, instrument and order; pages tile the whole."""
+    for n in range(5):
+        sell_and_hit(maker, other, "101", "0.1", (CALL, PUT)[n % 2])
+        venue.later(1)
+    mine = {"subaccount_id": maker.subaccount}
+    whole = maker.call("private/get_trade_history", **mine)
+    times = [row["timestamp"] for row in whole["trades"]]
+    assert len(times) == 5
+    assert times == sorted(times, reverse=True)
+    pages = [maker.call("private/get_trade_history", **mine, page=n, page_size=2) for n in (1, 2, 3)]
+    assert [row for page in pages for row in page["trades"]] == whole["trades"]
+    assert pages[0]["pagination"] == {"num_pages": 3, "count": 5}
+    late = maker.call("private/get_trade_history", **mine, from_timestamp=times[1])
+    assert len(late["trades"]) == 2
+    calls = maker.call("private/get_trade_history", **mine, instrument_name=CALL)
+    assert len(calls["trades"]) == 3
+    one = whole["trades"][0]
+    assert maker.call("private/get_trade_history", **mine, order_id=one["order_id"])["trades"] == [one]
+    assert maker.code("private/get_trade_history") == -32602
+    assert maker.call("private/get_trade_history", wallet=maker.account.wallet)["trades"] == whole["trades"]
+
+
+def test_order_history_holds_the_ended_ones(venue: Venue, maker: Client) -> None:
+    """Resting orders are in open orders, ended ones in the history; get_order knows both, and 11006 the rest."""
+    first, second = maker.place("buy", "90"), maker.place("buy", "91")
+    mine = {"subaccount_id": maker.subaccount}
+    maker.call("private/cancel", order_id=first["order_id"], instrument_name=CALL, **mine)
+    history = maker.call("private/get_order_history", **mine)
+    assert [order["order_id"] for order in history["orders"]] == [first["order_id"]]
+    assert maker.call("private/get_order", order_id=first["order_id"], **mine)["order_status"] == "cancelled"
+    assert maker.call("private/get_order", order_id=second["order_id"], **mine)["order_status"] == "open"
+    assert maker.code("private/get_order", order_id="x", **mine) == 11006
+
+
+def test_nobody_sees_another_account(maker: Client, other: Client) -> None:
+    """A foreign subaccount is 14001 and a foreign wallet 14025 in every query."""
+    for method in QUERIES:
+        say(maker, f"private/{method}", **mine)
+    say(maker, "private/get_order", order_id=resting["order_id"], **mine)
+    for method in ("get_account", "get_subaccounts", "session_keys"):
+        say(maker, f"private/{method}", **wallet)
+    say(maker, "private/set_cancel_on_disconnect", enabled=False, **wallet)
+    say(maker, "private/cancel", order_id=resting["order_id"], instrument_name=PUT, **mine)
+    say(maker, "private/cancel_by_nonce", nonce="1766000000000000001", instrument_name=PUT, **mine)
+    say(maker, "private/cancel_by_label", label="x", **mine)
+    say(maker, "private/cancel_by_instrument", instrument_name=PUT, **mine)
+    say(maker, "private/cancel_all", **mine)
+    for kind in ("option", "perp"):
+        say(maker, "public/get_all_instruments", instrument_type=kind, expired=False)
+    say(maker, "public/get_tickers", instrument_type="option", currency="ETH", expiry_date=20251226)
+    say(maker, "public/get_tickers", instrument_type="perp")
+    for name in (CALL, PERP):
+        say(maker, "public/get_instrument", instrument_name=name)
+        say(maker, "public/get_ticker", instrument_name=name)
+    for method in ("get_currency", "get_option_settlement_prices", "get_latest_signed_feeds"):
+        say(maker, f"public/{method}", currency="ETH")
+    say(maker, "public/get_trade_history", currency="ETH")
+    for method in ("get_time", "get_all_live_instruments", "get_all_currencies", "getRateLimits", "get_live_incidents"):
+        say(maker, f"public/{method}")
+    venue.later(0.2)
+    maker.take()
+    for channel, data in maker.notices:
+        results.append((f"channel {channel}", data))
+    return results
+
+
+CHANNEL_TYPES = {
+    "orders": "array<Order>",
+    "trades": "array<Trade>",
+    "balances": "array<BalanceUpdate>",
+    "orderbook": "OrderbookPayloadDoc",
+    "ticker_slim": "TickerSlimPayload",
+    "spot_feed": "SpotFeedPayload",
+    "public trades": "array<PublicTrade>",
+}
+
+
+def type_of_channel(channel: str) -> str:
+    head, _, tail = channel.partition(".")
+    if head.isdigit():
+        return CHANNEL_TYPES[tail]
+    return CHANNEL_TYPES["public trades" if head == "trades" else head]
+
+
+@needs_schema
+def test_everything_the_face_says_has_the_published_shape() -> None:
+    """Each result and each notice holds the schema's fields, no others, in the schema's types."""
+    schema = V3Schema()
+    wrong: list[str] = []
+    said = say_everything(Venue())
+    for what, value in said:
+        if what.startswith("channel "):
+            wrong += schema.check(type_of_channel(what.removeprefix("channel ")), value, what)
+        else:
+            wrong += schema.check_result(what, value)
+    assert wrong == []
+    methods = {what for what, _ in said if not what.startswith("channel ")}
+    assert len(methods) >= 37
+    assert {type_of_channel(what[8:]) for what, _ in said if what.startswith("channel ")} == set(CHANNEL_TYPES.values())
