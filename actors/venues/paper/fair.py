@@ -103,7 +103,9 @@ class Slice:
 
     @property
     def _fixed_share(self) -> float:
-        return min(self.fixings / 30.0, 1.0)
+        """Prints taken over prints that will have been taken (30, unless the world opened within the last half hour)."""
+        left = math.ceil(self.t_years * SECONDS_PER_YEAR / 60.0 - 1e-6)
+        return self.fixings / (self.fixings + left)
 
     def reprice(self, index: float, variance: float) -> None:
         """All lines in full, at this index and annual variance."""

@@ -105,7 +105,7 @@ class World:
             self._reprice(part)
         self._takers.survey(list(self._slices.values()))
         for rival in self._rivals:
-            rival.look(0.0, self._slices.values(), self._path, self._pit)
+            rival.look(0.0, self._trading(), self._path, self._pit)
 
     def step(self, now_ns: int) -> list[Arrival]:
         """Bring the world up to the venue's clock; returns the takers that traded meanwhile."""
@@ -208,7 +208,7 @@ class World:
         """Expiries that the calendar asks for and that are not there yet."""
         self._next_roll_s = catalogue.next_roll_s(self._now_s)
         for expiry in catalogue.expiries(self._now_s, self.settings):
-            if expiry not in self._slices:
+            if expiry not in self._slices and expiry - self._spec.closes_before_s > self._now_s:
                 self._list_expiry(expiry)
 
     def _list_expiry(self, expiry_s: int) -> None:

@@ -41,14 +41,16 @@ class RecordedWidth(msgspec.Struct, frozen=True):
 class Stance:
     """What a rival thinks of one instrument and what it shows there."""
 
-    __slots__ = ("amounts", "bias", "cover", "recorded", "refresh_s", "shown_usd", "threshold_usd")
+    __slots__ = ("amounts", "bias", "cover", "patience", "recorded", "refresh_s", "shown_usd", "threshold_usd")
 
-    def __init__(self, bias: float, cover: tuple[float, float], amounts: tuple[int, ...]) -> None:
+    def __init__(self, bias: float, cover: tuple[float, float], amounts: tuple[int, ...], patience: float) -> None:
         self.bias = bias
         """Of this strike, in vol (1.00 = 100 points)."""
         self.cover = cover
         """Two draws: a side is quoted while its draw is below the cover of such a delta."""
         self.amounts = amounts
+        self.patience = patience
+        """Factor on the move that is let pass; strikes differ, so that they do not all move at once."""
         self.recorded: RecordedWidth | None = None
         self.shown_usd = math.inf
         """The value behind the quote that rests; none yet."""
@@ -82,7 +84,8 @@ class Rival:
             self._due_s[line.instrument.expiry_s] = 0.0
         bias = rng.gauss(0.0, 0.01 * s.rival_view_std_vol_points)
         cover = (rng.random(), rng.random())
-        stance = Stance(bias if self._blurred else 0.0, cover, self._draw_amounts(line.instrument))
+        amounts = self._draw_amounts(line.instrument)
+        stance = Stance(bias if self._blurred else 0.0, cover, amounts, rng.uniform(0.5, 1.5))
         stance.recorded = recorded
         stance.refresh_s = rng.random() * s.rival_refill_s
         self._stances[line.name] = stance
@@ -146,7 +149,7 @@ class Rival:
         tick = line.tick_usd(forward)
         down, up = self._halves(line, stance, tick)
         stance.shown_usd = value
-        stance.threshold_usd = max(tick, _TOLERANCE * line.half_usd * self._width)
+        stance.threshold_usd = max(tick, stance.patience * _TOLERANCE * line.half_usd * self._width)
         best_bid, best_ask = pit.best(line.name, self.name)
         bids: Levels = ()
         asks: Levels = ()

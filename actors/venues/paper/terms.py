@@ -79,6 +79,7 @@ class WorldSettings:
 
     underlying: str = "ETH"
     speed: float = attrs.field(default=1.0, validator=_within(1e-3, 1e5))
+    """Above 1 the index walks further than options cost, whose time to expiry stays on the venue's clock."""
     frozen: bool = False
     """A market that does not move at all: index, smile, time value and quotes stay as they were at the opening."""
 

@@ -70,17 +70,24 @@ def test_the_calendar_has_dailies_fridays_month_ends_and_quarters() -> None:
 
 def test_a_new_daily_is_listed_at_the_roll_and_the_expired_one_leaves() -> None:
     """At 08:00 the next day's options come, quoted within seconds; the expired ones are gone from the world."""
-    before_roll = (1_795_338_000 // DAY_S * DAY_S + DAY_S + 8 * 3600 - 5) * SECOND_NS
+    before_roll = (1_795_338_000 // DAY_S * DAY_S + DAY_S + 8 * 3600 - 90) * SECOND_NS
     pit, world = opened(at_ns=before_roll, strikes=21)
     first = min(i.expiry_s for i in pit.instruments.values() if i.kind)
     known = set(pit.instruments)
-    for n in range(1, 41):
+    for n in range(1, 211):
         world.step(before_roll + n * SECOND_NS // 2)
     new = [pit.instruments[name] for name in pit.instruments if name not in known]
     assert {i.expiry_s for i in new} == {first + 2 * DAY_S}
     assert len(new) == 42
     assert sum(pit.best(i.name) != (0, 0) for i in new) >= 40
     assert not any(pit.instruments[name].expiry_s == first for name in world.instruments)
+
+
+def test_an_expiry_about_to_close_is_not_listed_any_more() -> None:
+    """A world that opens in the last minute before 08:00 begins with the next day's options."""
+    at = (1_795_338_000 // DAY_S * DAY_S + DAY_S + 8 * 3600 - 30) * SECOND_NS
+    pit, _ = opened(at_ns=at)
+    assert min(i.deactivation_s for i in pit.instruments.values()) * SECOND_NS > at
 
 
 def test_new_strikes_are_listed_where_the_forward_wandered() -> None:
@@ -262,19 +269,21 @@ def test_references_follow_the_world() -> None:
     assert pit.index["ETH-USD"] == world.index
 
 
-def test_the_mark_runs_into_the_settlement_mean() -> None:
-    """In the last half hour the forward blends with the minute prints, and at the end the mark is the payoff on them."""
+@pytest.mark.parametrize("minutes", [31, 10])
+def test_the_mark_runs_into_the_settlement_mean(minutes: int) -> None:
+    """In the last half hour the forward blends with the minute prints, and at the end the mark is the payoff on them,
+    also when the world opened too late to see them all."""
     expiry_s = 1_795_338_000 // DAY_S * DAY_S + DAY_S + 8 * 3600
-    start = (expiry_s - 1860) * SECOND_NS
+    start = (expiry_s - 60 * minutes) * SECOND_NS
     pit, world = opened(at_ns=start, dailies=1, weeklies=0, monthlies=0, quarters=0, strikes=21, vol_annual=3.0, **ALONE)
     prints = []
-    for second in range(1, 1859):
+    for second in range(1, 60 * minutes - 1):
         world.step(start + second * SECOND_NS)
-        if (start // SECOND_NS + second) % 60 == 0 and second > 60:
+        if second % 60 == 0 and expiry_s - start // SECOND_NS - second < 1800:
             prints.append(world.index)
     calls = [i for i in pit.instruments.values() if i.kind and i.kind.value == "C"]
-    assert len(prints) == 29
-    settled = (sum(prints) + world.index) / 30
+    assert len(prints) == min(minutes, 30) - 1
+    settled = (sum(prints) + world.index) / min(minutes, 30)
     for call in calls:
         assert pit.references[call.name].mark == pytest.approx(max(settled - call.strike, 0.0), abs=0.3)
 
