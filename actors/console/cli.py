@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import attrs
 
@@ -54,9 +55,24 @@ def _make_market(argv: Sequence[str], prog: str) -> int:
 
 
 def paper(argv: Sequence[str]) -> int:
+    from actors.console.flags import two_dashes
     from actors.venues.paper.run import main as run_exchange
 
-    return int(run_exchange(list(argv)) or 0)
+    return run_exchange(two_dashes(argv))
+
+
+def report(argv: Sequence[str]) -> int:
+    from actors.console.flags import OneLineParser, two_dashes
+    from actors.console.report_surface import report_surface
+
+    parser = OneLineParser(f"{NAME} report", description="Reports on recorded data.", allow_abbrev=False)
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="surface")
+    surface = kinds.add_parser("surface", help="fit a recorded chain and score the fit", allow_abbrev=False)
+    surface.add_argument("--chain", required=True, type=Path, metavar="FILE", help="recorded chain, .csv or .csv.gz")
+    surface.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    surface.add_argument("--html", type=Path, metavar="FILE", help="write pictures here (needs plotly)")
+    given = parser.parse_args(two_dashes(argv))
+    return report_surface(given.chain, given.json, given.html)
 
 
 def doctor(argv: Sequence[str]) -> int:
@@ -69,6 +85,7 @@ COMMANDS = (
     Command("run", "make markets as a configuration file says (flags override it)", run),
     Command("market-maker", "the same from flags alone: -expiry 20261225 -strikes 2800,3000", market_maker),
     Command("paper", "run the paper exchange alone, for any client", paper),
+    Command("report", "report surface --chain FILE: fit a recorded chain and show the smiles", report),
     Command("doctor", "check this machine: Python, packages, clock, key files, configuration, ports", doctor),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

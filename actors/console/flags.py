@@ -158,11 +158,20 @@ class OneLineParser(argparse.ArgumentParser):
 
 def plain_words(message: str) -> str:
     """argparse's complaint in the operator's words."""
-    found = re.match(r"argument --([\w-]+): expected one argument", message)
-    if found:
-        return f"-{found[1]}: has no value; give one after it, e.g. -{found[1]} {example(found[1])}"
-    found = re.match(r"argument --([\w-]+): ignored explicit argument", message)
-    return f"-{found[1]}: is a switch and takes no value; leave the value out" if found else message
+    for pattern, words in _COMPLAINTS:
+        found = re.match(pattern, message)
+        if found:
+            return words.format(found[1], example(found[1]))
+    return message
+
+
+_COMPLAINTS = (
+    (r"argument --([\w-]+): expected one argument", "-{0}: has no value; give one after it, e.g. -{0} {1}"),
+    (r"argument --([\w-]+): ignored explicit argument", "-{0}: is a switch and takes no value; leave the value out"),
+    (r"the following arguments are required: --([\w-]+)", "-{0}: is missing; give -{0} {1}"),
+    (r"the following arguments are required: ([\w-]+)", "{0}: is missing; see --help"),
+    (r"unrecognized arguments: (.*)", "{0}: not understood; see --help"),
+)
 
 
 def example(name: str) -> str:

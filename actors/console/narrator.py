@@ -64,5 +64,5 @@ def progress_text(snapshot: CellSnapshot) -> str:
     text += f", {snapshot.sides_resting} of {snapshot.sides_wanted} quotes"
     if snapshot.time_to_go_s is None:
         return text
-    rate = f"{snapshot.requests_per_s:g} request{'' if snapshot.requests_per_s == 1 else 's'}/s"
+    rate = f"{snapshot.requests_per_s:.3g} request{'' if snapshot.requests_per_s == 1 else 's'}/s"
     return f"{text}; {duration_text(snapshot.time_to_go_s)} to go at {rate}"

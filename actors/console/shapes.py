@@ -172,14 +172,14 @@ def _line(where: str, words: str, path: str) -> str:
 # -- the tree of all keys
 
 
-def keys(kind: Any = Settings, path: str = "") -> Iterator[tuple[str, Any]]:
+def key_paths(kind: Any = Settings, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every key as (dotted path, attrs field), sections walked; a cell's keys are under "cells[]"."""
     attrs.resolve_types(kind)
     for field in attrs.fields(kind):
         inner = get_args(field.type)[0] if get_origin(field.type) is list else field.type
         here = f"{path}.{field.name}".strip(".") + ("[]" if inner is not field.type and attrs.has(inner) else "")
         if attrs.has(inner):
-            yield from keys(inner, here)
+            yield from key_paths(inner, here)
         else:
             yield here, field
 
@@ -198,7 +198,7 @@ def values(node: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
             yield here, value, field
 
 
-_ALL_KEYS = dict(keys(FileShape))
+_ALL_KEYS = dict(key_paths(FileShape))
 
 
 def field_of(path: str) -> Any | None:

@@ -25,7 +25,7 @@ def test_the_configuration_page_is_current() -> None:
 def test_the_page_names_every_key_and_flag() -> None:
     """Nothing that can be set is left out."""
     text = PAGE.read_text("utf-8")
-    missing = [path for path, _ in shapes.keys() if f"| `{path.rpartition('.')[2]}` |" not in text]
+    missing = [path for path, _ in shapes.key_paths() if f"| `{path.rpartition('.')[2]}` |" not in text]
     assert missing == []
     assert [flag.name for flag in FLAGS if f"| `-{flag.name}" not in text] == []
 
