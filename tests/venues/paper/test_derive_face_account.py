@@ -82,6 +82,113 @@ def test_order_history_holds_the_ended_ones(venue: Venue, maker: Client) -> None
 
 def test_nobody_sees_another_account(maker: Client, other: Client) -> None:
     """A foreign subaccount is 14001 and a foreign wallet 14025 in every query."""
+    for method in ("get_open_orders", "get_positions", "get_collaterals", "get_subaccount", "get_mmp_config"):
+        assert maker.code(f"private/{method}", subaccount_id=other.subaccount) == 14001
+    for method in ("get_account", "get_subaccounts", "session_keys"):
+        assert maker.code(f"private/{method}", wallet=other.account.wallet) == 14025
+    assert maker.code("private/set_cancel_on_disconnect", enabled=True, wallet=other.account.wallet) == 14025
+
+
+def test_the_wallets_setting_persists(venue: Venue, maker: Client) -> None:
+    """Cancel-on-disconnect is the wallet's, not the socket's: it is there for the next login, and can be taken back."""
+    wallet = maker.account.wallet
+    assert maker.call("private/set_cancel_on_disconnect", enabled=True, wallet=wallet) == "ok"
+    maker.drop()
+    again = venue.client(0)
+    assert again.call("private/get_account", wallet=wallet)["cancel_on_disconnect"] is True
+    again.call("private/set_cancel_on_disconnect", enabled=False)
+    again.place()
+    again.drop()
+    assert len(venue.client(0).resting()) == 1
+
+
+def test_cancel_on_disconnect_spares_other_wallets_and_public_sockets(venue: Venue, maker: Client, other: Client) -> None:
+    """Only the wallet whose socket dropped is pulled; a socket that never logged in pulls nobody."""
+    for client in (maker, other):
+        client.call("private/set_cancel_on_disconnect", enabled=True)
+        client.place("buy", "90")
+    venue.client(login=False).drop()
+    assert len(maker.resting()) == len(other.resting()) == 1
+    maker.drop()
+    assert len(other.resting()) == 1
+    assert len(venue.engine.open_orders(maker.subaccount)) == 0
+
+
+def test_order_quote_estimates_without_placing(maker: Client, other: Client) -> None:
+    """Fills, fee and a fee cap to sign, against the book as it stands."""
+    other.place("sell", "101", "1")
+    quote = maker.call("private/order_quote", **maker.signed("buy", "101", "2", time_in_force="gtc"))
+    assert (quote["estimated_fill_amount"], quote["estimated_fill_price"]) == ("1", "101")
+    assert quote["estimated_fee"] == "1.4"
+    assert quote["suggested_max_fee"] == "7.7"
+    assert quote["is_valid"] is True
+    assert maker.call("private/order_quote", **maker.signed("buy", "101", "2"))["is_valid"] is False
+    assert maker.resting() == []
+
+
+def test_order_debug_shows_what_would_be_rebuilt(maker: Client) -> None:
+    """Hashes and the recovered signer, and nothing rests; a changed field recovers somebody else."""
+    signed = maker.signed()
+    shown = maker.call("private/order_debug", **signed)
+    assert shown["recovered_signer"] == shown["expected_signer"] == maker.signer
+    assert shown["input_data"]["data"]["limit_price"] == "99"
+    other = maker.call("private/order_debug", **{**signed, "amount": "2"})
+    assert other["recovered_signer"] != maker.signer
+    assert other["typed_data_hash"] != shown["typed_data_hash"]
+    assert maker.resting() == []
+
+
+# -- shapes
+
+QUERIES = (
+    "get_open_orders",
+    "get_trigger_orders",
+    "get_algo_orders",
+    "get_positions",
+    "get_collaterals",
+    "get_subaccount",
+    "get_margin",
+    "get_mmp_config",
+    "reset_mmp",
+    "get_order_history",
+    "get_trade_history",
+)
+
+
+def say_everything(venue: Venue) -> list[tuple[str, Any]]:
+    """Every method a maker meets, called once with something to show; method and result."""
+    maker, other = venue.client(0), venue.client(1)
+    mine, wallet = {"subaccount_id": maker.subaccount}, {"wallet": maker.account.wallet}
+    channels = [f"{maker.subaccount}.{what}" for what in ("orders", "trades", "balances")]
+    channels += [f"trades.{CALL}", "trades.option.ETH", "spot_feed.ETH"]
+    channels += [f"{kind}" for name in (CALL, PERP) for kind in (f"orderbook.{name}.1.10", f"ticker_slim.{name}.100")]
+    maker.call("subscribe", channels=channels)
+    results: list[tuple[str, Any]] = []
+
+    def say(client: Client, method: str, **params: Any) -> Any:
+        result = client.call(method, **params)
+        results.append((method, result))
+        return result
+
+    say(maker, "public/login", **maker.login_params())
+    placed = say(maker, "private/order", **maker.signed("sell", "101", "2"))
+    say(other, "private/order", **other.signed("buy", "101", "0.5", time_in_force="ioc"))
+    replaced = say(
+        maker,
+        "private/replace",
+        order_id_to_cancel=placed["order"]["order_id"],
+        expected_filled_amount="0.5",
+        **maker.signed("sell", "102", "1.5"),
+    )
+    failed = say(
+        maker, "private/replace", order_id_to_cancel=replaced["order"]["order_id"], **maker.signed("sell", "103", "9999")
+    )
+    assert failed["create_order_error"]["code"] == 11000
+    resting = maker.place("buy", "90", "1", PUT)
+    maker.place("buy", "2990", "1", PERP)
+    for method in ("order_debug", "order_quote"):
+        say(maker, f"private/{method}", **maker.signed())
+    say(maker, "private/set_mmp_config", currency="ETH", mmp_interval=1000, mmp_frozen_time=1000, **mine)
     for method in QUERIES:
         say(maker, f"private/{method}", **mine)
     say(maker, "private/get_order", order_id=resting["order_id"], **mine)
