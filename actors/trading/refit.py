@@ -66,13 +66,15 @@ def refit(
     while found:
         board = smile_fit.pack([each.smile for each in found])
         yield
-        rows_fit, warm = _start(board, found, previous, settings)
+        last = _last_rows(board, found, previous, settings)
         yield
-        if not warm:
-            board, rows_fit = yield from _alone(board, rows_fit)
+        if last is None:
+            board, rows_fit = yield from _alone(board)
+        else:
+            rows_fit = last
         bad = _misfits(board, rows_fit, settings)
         if not bad:
-            board, rows_fit, incurable = yield from _together(board, rows_fit, warm)
+            board, rows_fit, incurable = yield from _together(board, rows_fit, last is not None)
             bad = dict.fromkeys(incurable, "no arbitrage-free smile for its quotes")
             bad = bad or _misfits(board, rows_fit, settings)
         if not bad:
@@ -83,8 +85,9 @@ def refit(
     return Surface(now, {each.expiry_s: each for each in fitted}, refused, settings)
 
 
-def _alone(board: Board, rows: Floats) -> Generator[None, None, tuple[Board, Floats]]:
+def _alone(board: Board) -> Generator[None, None, tuple[Board, Floats]]:
     """Each slice by itself; quotes left far outside are silenced and the rest fitted again."""
+    rows = yield from smile_fit.first_rows(board)
     for steps in (_FIRST_STEPS, _MORE_STEPS, _MORE_STEPS):
         rows = yield from smile_fit.fitted_rows(board, rows, steps)
         heard, board = board, smile_fit.without_outliers(board, rows, _MOST_REJECTED)
@@ -201,22 +204,19 @@ def _out_of_line(k: Floats, mid: Floats, half: Floats) -> Floats:
     return np.asarray(np.where(judged, np.abs(mid - np.where(judged, expected, mid)) / tolerated, 0.0))
 
 
-def _start(
+def _last_rows(
     board: Board, found: Sequence[_Evidence], previous: Surface | None, settings: SurfaceSettings
-) -> tuple[Floats, bool]:
-    """Rows to start from, and whether they are the last surface's: so they are while each of its curves still fits."""
-    last = [previous.slices.get(each.expiry_s) if previous else None for each in found]
-    if not all(last):
-        return smile_fit.first_rows(board), False
+) -> Floats | None:
+    """The last surface's rows to start from, while each of its curves still fits; else None."""
+    old = [previous.slices[each.expiry_s] for each in found if previous and each.expiry_s in previous.slices]
+    if len(old) < len(found):
+        return None
     rows = np.empty((len(found), 5))
-    for i, (each, old) in enumerate(zip(found, last, strict=True)):
-        assert old is not None  # all are there, checked above
-        rows[i] = row_of(old.curve, float(board.theta[i]))
-        rows[i, [BOTTOM, RIGHT, LEFT]] *= each.smile.t_years / old.t_years
+    for i, (each, last) in enumerate(zip(found, old, strict=True)):
+        rows[i] = row_of(last.curve, float(board.theta[i]))
+        rows[i, [BOTTOM, RIGHT, LEFT]] *= each.smile.t_years / last.t_years
     rows = smile_fit.admissible(rows, board.theta)
-    if (_distances(board, rows)[0] > settings.doubtful_misfit).any():
-        return smile_fit.first_rows(board), False
-    return rows, True
+    return None if (_distances(board, rows)[0] > settings.doubtful_misfit).any() else rows
 
 
 def _misfits(board: Board, rows: Floats, settings: SurfaceSettings) -> dict[int, str]:

@@ -35,6 +35,7 @@ MAX_SLOPE = 1.9
 """Total variance per unit of log-moneyness; 2 is where a smile stops being a distribution (Lee 2004)."""
 MIN_VARIANCE = 1e-3
 """Least variance of a curve anywhere, in units of its at-the-money variance."""
+_STARTED_TOGETHER = 7
 _CALM = 1.5
 """The plain square of the distance from mid, in half-spreads, stops growing here."""
 _STARTS = tuple((vertex, bend) for bend in (0.3, 1.0, 3.0) for vertex in (-1.5, -0.5, 0.0, 0.5, 1.5))
@@ -99,7 +100,17 @@ def _at_the_money(smile: Smile) -> float:
     return float(np.median(0.5 * (smile.bid + smile.ask)[nearest]))
 
 
-def first_rows(board: Board) -> Floats:
+def first_rows(board: Board) -> Generator[None, None, Floats]:
+    """`first_rows_of` a few slices at a time; yields in between, returns all rows."""
+    parts = []
+    for first in range(0, len(board.theta), _STARTED_TOGETHER):
+        some = slice(first, first + _STARTED_TOGETHER)
+        parts.append(first_rows_of(Board(*(getattr(board, each.name)[some] for each in attrs.fields(Board)))))
+        yield
+    return np.concatenate(parts)
+
+
+def first_rows_of(board: Board) -> Floats:
     """A start for every slice: the best of a few (vertex, bend), each with its linear parameters solved for exactly.
 
     The best by the robust cost, so that a stale quote does not choose.
