@@ -2,8 +2,8 @@
 
 Owns the world's clock and the order in which things happen: index, then marks, then rivals, then whoever comes to trade.
 The world's time runs `speed` times the venue's; expiries and everything a client sees stay on the venue's clock, which is
-passed in. Never awaits, never reads a clock. Invariant: the index path and the arrivals of takers depend on the seed and
-on world time alone, not on who quotes nor on how often `step` is called.
+passed in. Never awaits, never reads a clock. Invariant: the index at a world time depends on the seed alone, however often
+`step` is called; and who comes to trade, when and with what wish does not depend on who quotes.
 """
 
 from __future__ import annotations

@@ -204,7 +204,7 @@ def stale_maker_profit(informed_share: float, seed: int) -> float:
         seed=seed, **ONE_WEEK, **ALONE, strikes=5, taker_rate_per_s=1.0, informed_share=informed_share, perp_share=0.0
     )
     profit, open_trades, seen = 0.0, [], 0
-    for second in range(1, 1801):
+    for second in range(1, 1201):
         if second % 60 == 1:
             maker_quotes(pit, world, 2.0)
         world.step(NOW_NS + second * SECOND_NS)
