@@ -164,19 +164,30 @@ class Faults:
         return None
 
     def _strike(self, fault: FrameFault, session_id: int, text: str) -> list[Passage]:
-        self.note(fault.kind, session=session_id, direction=fault.direction, chars=len(text))
-        if fault.kind == "drop":
+        passages = self._passages(fault, text)
+        self.note(
+            fault.kind,
+            session=session_id,
+            direction=fault.direction,
+            chars=len(text),
+            copies=len(passages),
+            delay_ns=max((passage.delay_ns for passage in passages), default=0),
+        )
+        if fault.kind == "cut":
+            self.on_kill(session_id, True)
+        return passages
+
+    def _passages(self, fault: FrameFault, text: str) -> list[Passage]:
+        if fault.kind in ("drop", "cut"):
             return []
-        if fault.kind == "delay":
-            return [Passage(text, round(self._rng.uniform(*fault.delay_s) * S))]
-        if fault.kind == "duplicate":
-            return [Passage(text), Passage(text, round(self._rng.uniform(*fault.delay_s) * S), ordered=False)]
-        if fault.kind == "reorder":
-            return [Passage(text, round(self._rng.uniform(0.0, REORDER_SPAN_S) * S), ordered=False)]
         if fault.kind == "truncate":
             return [Passage(text[: self._rng.randrange(max(1, len(text)))])]
-        self.on_kill(session_id, True)
-        return []
+        if fault.kind == "reorder":
+            return [Passage(text, round(self._rng.uniform(0.0, REORDER_SPAN_S) * S), ordered=False)]
+        late_ns = round(self._rng.uniform(*fault.delay_s) * S)
+        if fault.kind == "delay":
+            return [Passage(text, late_ns)]
+        return [Passage(text), Passage(text, late_ns, ordered=False)]
 
     def _strikes(self, fault: FrameFault | RequestFault) -> bool:
         if fault.count == 0 or (fault.share < 1.0 and self._rng.random() >= fault.share):
