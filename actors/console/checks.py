@@ -17,7 +17,7 @@ from actors.console import shapes
 from actors.console.flags import FLAGS
 from actors.console.keys import key_problem, wallet_problem
 from actors.console.ranges import range_problem, shown
-from actors.console.settings import CellSettings, Settings
+from actors.console.settings import CellSettings, Settings, VenueSettings
 from actors.trading.errors import ConfigError
 from actors.venues.derive.names import expiry_text, parse_expiry
 
@@ -45,7 +45,7 @@ def check(settings: Settings, origins: Origins, faulted: Container[str] = ()) ->
             problems.setdefault(path, f"{spoken(path, origins)}: {words}")
 
     _check_ranges(settings, say)
-    _check_venue(settings, origins, say)
+    _check_venue(settings, say)
     for index, cell in enumerate(settings.cells):
         _check_cell(cell, f"cells[{index}]", settings, say, warnings)
     _check_overlap(settings.cells, say)
@@ -78,40 +78,44 @@ def _check_ranges(settings: Settings, say: Say) -> None:
 # -- the venue
 
 
-def _check_venue(settings: Settings, origins: Origins, say: Say) -> None:
+def _check_venue(settings: Settings, say: Say) -> None:
     venue = settings.venue
     if venue.live and venue.test:
         say("venue.live", "contradicts venue.test; set one of them (test: the testnet, live: real money)")
-    _check_url(settings, say)
+    # Who is meant to log in at an address that is none need not be asked yet.
+    is_key_needed = _check_url(settings, say) and settings.needs_key
     if venue.exchange == "derive":
-        _check_derive_account(settings, say)
-    _check_key(settings, origins, say)
+        _check_wallet(venue, is_key_needed, say)
+    _check_key(venue, is_key_needed, say)
 
 
-def _check_url(settings: Settings, say: Say) -> None:
+def _check_url(settings: Settings, say: Say) -> bool:
+    """False when there is something wrong with it."""
     url = settings.venue.url
     if not url:
-        return
+        return True
     parts = urlsplit(url)
+    is_here = parts.hostname in LOOPBACK
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         say("venue.url", f"{shown(url)} is no WebSocket address; give ws://HOST:PORT/PATH or wss://...")
-    elif settings.is_paper and parts.hostname not in LOOPBACK:
+    elif settings.is_paper and not is_here:
         say("venue.url", f"{shown(url)} is not on this machine; an address elsewhere needs -live or -test")
-    elif not settings.is_paper and parts.scheme == "ws" and parts.hostname not in LOOPBACK:
+    elif not settings.is_paper and parts.scheme == "ws" and not is_here:
         say("venue.url", f"{shown(url)} is not encrypted; give a wss:// address")
+    else:
+        return True
+    return False
 
 
-def _check_derive_account(settings: Settings, say: Say) -> None:
-    wallet = settings.venue.wallet
-    problem = wallet_problem(wallet) if wallet else ""
+def _check_wallet(venue: VenueSettings, is_needed: bool, say: Say) -> None:
+    problem = wallet_problem(venue.wallet) if venue.wallet else ""
     if problem:
         say("venue.wallet", problem)
-    elif not wallet and not settings.is_paper:
+    elif not venue.wallet and is_needed:
         say("venue.wallet", "is missing; give -wallet or DERIVE_WALLET_ADDRESS (the address that owns the account)")
 
 
-def _check_key(settings: Settings, origins: Origins, say: Say) -> None:
-    venue = settings.venue
+def _check_key(venue: VenueSettings, is_needed: bool, say: Say) -> None:
     sources = [path for path in ("private_key", "private_key_file", "keystore") if getattr(venue, path)]
     if len(sources) > 1:
         say(f"venue.{sources[0]}", f"is given together with {sources[1]}; give one of them")
@@ -119,7 +123,7 @@ def _check_key(settings: Settings, origins: Origins, say: Say) -> None:
         problem = key_problem(venue.exchange, venue.private_key, venue.client_id)
         if problem:
             say("venue.private_key", problem)
-    elif not sources and not settings.is_paper:
+    elif not sources and is_needed:
         name = "DERIVE_PRIVATE_KEY" if venue.exchange == "derive" else "DERIBIT_PRIVATE_KEY"
         say("venue.private_key", f"is missing; give {name}, -private-key-file or -keystore")
     if venue.exchange == "deribit" and venue.keystore:

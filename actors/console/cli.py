@@ -45,7 +45,7 @@ def _make_market(argv: Sequence[str], prog: str) -> int:
     effective = config.load(argv, os.environ, prog)
     for warning in effective.warnings:
         complain(f"warning: {warning}")
-    if not effective.settings.is_paper:
+    if effective.settings.needs_key:
         venue = effective.settings.venue
         venue.private_key = keys.unlock(venue, getpass.getpass)
         venue.private_key_file = venue.keystore = ""

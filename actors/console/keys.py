@@ -97,19 +97,22 @@ def open_keystore(path: str, password: Secret) -> Secret:
 
 
 def unlock(venue: VenueSettings, ask: Ask) -> Secret:
-    """The key itself, from whichever one source is set; `ask` prompts for a keystore's password where no file gives it.
+    """The credentials themselves, from whichever one source is set, whole: on Deribit always client_id:client_secret.
 
-    ConfigError when the source cannot be read or what it holds is malformed. An empty Secret when no source is set.
+    `ask` prompts for a keystore's password where no file gives it. ConfigError when the source cannot be read or what
+    it holds is malformed. An empty Secret when no source is set.
     """
+    key = venue.private_key
     if venue.private_key_file:
         key = read_private_file(venue.private_key_file, "private_key_file")
         problem = key_problem(venue.exchange, key, venue.client_id)
         if problem:
             raise ConfigError(f"private_key_file {venue.private_key_file}: {problem}")
-        return key
-    if venue.keystore:
-        return open_keystore(venue.keystore, _password(venue, ask))
-    return venue.private_key
+    elif venue.keystore:
+        key = open_keystore(venue.keystore, _password(venue, ask))
+    if venue.exchange == "deribit" and key and ":" not in key.reveal():
+        return Secret(f"{venue.client_id}:{key.reveal()}")
+    return key
 
 
 def _password(venue: VenueSettings, ask: Ask) -> Secret:

@@ -170,7 +170,7 @@ def _state(row: InstrumentRow) -> Text:
 def _totals(snapshot: CellSnapshot) -> Text:
     parts = [
         f"exposure {snapshot.exposure:g} of {snapshot.max_exposure:g} (peak {snapshot.exposure_peak:g})",
-        f"position {snapshot.position:+g}",
+        f"position {snapshot.position:+g}" if snapshot.position else "position 0",
         f"fills {snapshot.fills}, {snapshot.volume:g} contracts",
         f"fees {snapshot.fees} {snapshot.premium_currency}",
     ]
@@ -184,7 +184,7 @@ def _totals(snapshot: CellSnapshot) -> Text:
 
 def _budget(snapshot: CellSnapshot) -> Text:
     sent = ", ".join(f"{kind} {count}" for kind, count in sorted(snapshot.requests.items())) or "nothing sent yet"
-    parts = [f"{pool.name} {pool.left:.0f}/{pool.burst:.0f} at {pool.per_second:g}/s" for pool in snapshot.budgets]
+    parts = [f"{pool.name} {pool.left:.0f}/{pool.burst:.0f} at {pool.per_second:.3g}/s" for pool in snapshot.budgets]
     text = Text(" | ".join([sent, f"rejected {sum(snapshot.rejects.values())}", *parts]))
     for link in snapshot.links:
         text.append(" | ")

@@ -30,6 +30,7 @@ BANNERS = {
     "testnet": "TESTNET: orders go to the venue's public testnet; no real money",
     "live": "LIVE: orders go to the real venue and trade real money",
 }
+PLAIN_WIDTH = 160
 
 
 @attrs.frozen
@@ -135,7 +136,7 @@ def _plain(value: Any) -> str:
 
 
 def _key_line(settings: Settings) -> str:
-    if settings.is_paper and not settings.venue.private_key:
+    if not settings.needs_key:
         return "the paper exchange's own test credentials"
     return keys.fingerprint(settings.venue)
 
@@ -216,7 +217,9 @@ def _rung_text(cell: CellSettings, money: float) -> str:
 
 
 def print_plan(plan: Plan, console: Console) -> None:
-    """Tables on a terminal, the same as plain columns elsewhere (rich knows which it is)."""
+    """Tables as wide as the terminal; elsewhere wide enough that no value is folded in the middle."""
+    if not console.is_terminal:
+        console.width = max(console.width, PLAIN_WIDTH)
     console.print(Text(plan.banner, style="bold reverse" if plan.banner.startswith("LIVE") else "bold"))
     keys_in_force = [(row.path, row.value, row.unit, row.origin) for row in plan.configuration]
     console.print(_table("Effective configuration", ("key", "value", "unit", "origin"), keys_in_force))

@@ -243,3 +243,8 @@ class Settings:
     def is_paper(self) -> bool:
         """Nothing but `live` or `test` ever reaches a real venue."""
         return not (self.venue.live or self.venue.test)
+
+    @property
+    def needs_key(self) -> bool:
+        """Only a paper exchange that is started with the run brings its own test credentials."""
+        return not self.is_paper or bool(self.venue.url)

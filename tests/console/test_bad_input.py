@@ -107,6 +107,10 @@ BAD_FLAGS = {
         [*CHOICE, "-test", "-private-key", GOOD_KEY],
         "-wallet: is missing; give -wallet or DERIVE_WALLET_ADDRESS (the address that owns the account)",
     ),
+    "paper exchange elsewhere on this machine": (
+        [*CHOICE, "-url", "ws://127.0.0.1:8765/v3/ws", "-private-key", GOOD_KEY],
+        "-wallet: is missing; give -wallet or DERIVE_WALLET_ADDRESS (the address that owns the account)",
+    ),
     "wallet too short": (
         [*CHOICE, "-wallet", "0x1234"],
         "-wallet: is no address: it has 4 hex digits; give 0x and 40 of them",

@@ -30,7 +30,7 @@ def plan_of(*argv: str, instruments: list[Instrument] = BOARD, index: float | No
 
 
 def printed(plan: Plan, width: int = 160) -> str:
-    console = Console(file=io.StringIO(), width=width)
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
     print_plan(plan, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -121,3 +121,12 @@ def test_a_narrow_terminal_loses_nothing() -> None:
     shown = "".join(line.strip() for line in printed(plan_of(), width=60).split())
     assert "cells[0].quoting.min_spread_bps"[:12] in shown
     assert "…" not in shown
+
+
+def test_a_plan_in_a_pipe_is_not_folded() -> None:
+    """Without a terminal there is no width to keep to: a key stands on its line whole."""
+    console = Console(file=io.StringIO(), width=80)
+    print_plan(plan_of(), console)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert any(line.startswith("cells[0].quoting.improvement_reference_size ") for line in lines)

@@ -182,3 +182,12 @@ def test_the_fingerprint_tells_who_signs_and_no_more() -> None:
     deribit = keys.fingerprint(VenueSettings(exchange="deribit", private_key=Secret("my-id:my-long-secret")))
     assert deribit.startswith("client id my-id, secret #")
     assert "my-long-secret" not in deribit
+
+
+def test_a_deribit_secret_and_its_id_become_one() -> None:
+    """However they were given, the venue gets client_id:client_secret."""
+    for venue in (
+        VenueSettings(exchange="deribit", client_id="my-id", private_key=Secret("my-secret")),
+        VenueSettings(exchange="deribit", private_key=Secret("my-id:my-secret")),
+    ):
+        assert keys.unlock(venue, lambda prompt: "").reveal() == "my-id:my-secret"
