@@ -145,7 +145,10 @@ class _Grid:
         for above in range(min(_BANDS, 5 * count)):
             bands[_BANDS - 1 - above, above:] = flat.diagonal(above)
         bands[-1] = bands[-1] * (1.0 + damping) + 1e-9
-        solved = solveh_banded(bands, gradient.ravel(), overwrite_ab=True, check_finite=False)
+        try:
+            solved = solveh_banded(bands, gradient.ravel(), overwrite_ab=True, check_finite=False)
+        except np.linalg.LinAlgError:  # no descent from here: standing still makes the caller damp more
+            return np.zeros_like(rows)
         return np.asarray(-solved.reshape(count, 5), dtype=np.float64)
 
     def _add_density(

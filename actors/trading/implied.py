@@ -42,7 +42,7 @@ def implied_vol(
     in_the_money = (forward > strike) == is_call and forward != strike
     sign = 1.0 if is_call else -1.0
     time_value = _less_intrinsic(price, forward, strike, discount, sign) if in_the_money else price
-    if not 0.0 < time_value < math.inf:
+    if not 0.0 < time_value < discount * min(forward, strike):
         return None
     normalised = time_value / (discount * math.sqrt(forward) * math.sqrt(strike))
     moneyness = abs(log_moneyness(forward, strike))
@@ -76,7 +76,7 @@ def implied_vols(
             normalised, moneyness = np.broadcast_arrays(normalised, moneyness)
         flat = iv_engine.normalised_implied_volatilities(normalised.ravel(), moneyness.ravel(), True, False)
         vols = np.asarray(flat, dtype=np.float64).reshape(normalised.shape) / np.sqrt(years)
-        return np.where((vols > 0.0) & (vols < np.inf), vols, np.nan)
+        return np.where((vols > 0.0) & (vols < np.inf) & (time_value < df * np.minimum(fwd, strike)), vols, np.nan)
 
 
 def _less_intrinsic(price: Number, forward: Number, strike: Number, discount: Number, sign: Number) -> Number:

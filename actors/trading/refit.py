@@ -127,7 +127,7 @@ def _evidence(expiry_s: int, quotes: Sequence[SmileQuote], now: float, settings:
     """The usable quotes of one expiry, or why there is no smile to be had."""
     if expiry_s - now < settings.min_life_s:
         return f"expires in {expiry_s - now:.0f} s, limit {settings.min_life_s:g} s"
-    fresh = [each for each in quotes if now - each.at <= settings.max_quote_age_s and each.forward > 0.0]
+    fresh = [each for each in quotes if now - each.at <= settings.max_quote_age_s and _is_sane(each)]
     chosen = sorted((each for each in fresh if is_out_of_the_money(each)), key=_moneyness)
     two_sided = [each for each in chosen if each.bid and each.ask]
     if len(two_sided) < settings.min_quotes:
@@ -144,6 +144,10 @@ def _evidence(expiry_s: int, quotes: Sequence[SmileQuote], now: float, settings:
     rejected = tuple(each.instrument for each in two_sided if each.instrument not in kept)
     forward = float(np.median([each.forward for each in fresh]))
     return _Evidence(expiry_s, forward, Smile(t_years, k[keep], bid[keep], ask[keep]), kept, rejected)
+
+
+def _is_sane(quote: SmileQuote) -> bool:
+    return 0.0 < quote.forward < math.inf and 0.0 < quote.strike < math.inf
 
 
 def is_out_of_the_money(quote: SmileQuote) -> bool:
