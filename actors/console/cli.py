@@ -75,6 +75,12 @@ def report(argv: Sequence[str]) -> int:
     return report_surface(given.chain, given.json, given.html)
 
 
+def rehearse(argv: Sequence[str]) -> int:
+    from actors.rehearsal.command import main as perform
+
+    return perform(argv)
+
+
 def doctor(argv: Sequence[str]) -> int:
     from actors.console.doctor import main as examine
 
@@ -86,6 +92,7 @@ COMMANDS = (
     Command("market-maker", "the same from flags alone: -expiry 20261225 -strikes 2800,3000", market_maker),
     Command("paper", "run the paper exchange alone, for any client", paper),
     Command("report", "report surface --chain FILE: fit a recorded chain and show the smiles", report),
+    Command("rehearse", "seeded disasters on a virtual clock, judged by the exchange's ledger", rehearse),
     Command("doctor", "check this machine: Python, packages, clock, key files, configuration, ports", doctor),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -16,7 +16,7 @@ import attrs
 import trio
 import trio.testing
 
-from actors.cell import Cell
+from actors.cell import Cell, Dial
 from actors.clock import VirtualClock
 from actors.console.settings import CellSettings, Settings
 from actors.paper_process import access_of
@@ -62,9 +62,16 @@ class Stage:
         return ours
 
     def cell(
-        self, settings: Settings, index: int = 0, *, run: str = "r1", name: str = "", guarded: bool = False
+        self,
+        settings: Settings,
+        index: int = 0,
+        *,
+        run: str = "r1",
+        name: str = "",
+        guarded: bool = False,
+        dial: Dial | None = None,
     ) -> Cell:
-        """A cell of these settings, not yet running."""
+        """A cell of these settings, not yet running; `dial` in place of the stage's own."""
         return Cell(
             settings,
             settings.cells[index],
@@ -72,7 +79,7 @@ class Stage:
             RunLabel(settings.venue.tag, name or f"cell{index}", run),
             self.clock,
             random.Random(self.rng.getrandbits(64)),
-            dial=self.dial,
+            dial=dial or self.dial,
             slot=FIRST_CELL_SLOT + index,
             share=1.0 / len(settings.cells),
             guarded=guarded,

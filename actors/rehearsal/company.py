@@ -1,0 +1,165 @@
+"""The maker's side of a rehearsal: cells that live, die and are born again as the supervisor would have it, and a guard.
+
+Owns the lives of the cells and their cables. A *killed* cell is unplugged (a dead process sends nothing and its sockets
+close) and only then cancelled, so that nothing it does on its way out reaches the exchange; its successor does not wait
+for it. Never judges. Invariant: what every life claimed at its proven end is kept for the judge, word for word.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from decimal import Decimal
+
+import attrs
+import trio
+from loguru import logger
+
+from actors.cell import Cell
+from actors.rehearsal.network import Cable
+from actors.rehearsal.scene import Scene
+from actors.rehearsal.stage import Stage
+from actors.rehearsal.terms import Claim
+from actors.trading.restarts import RestartRule, Restarts
+
+
+@attrs.define(eq=False)
+class Life:
+    """One incarnation of the cell."""
+
+    label: str = ""
+    cell: Cell = attrs.field(init=False)
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    cables: list[Cable] = attrs.field(factory=list)
+    unplugged: bool = False
+    over: bool = False
+    task: trio.lowlevel.Task | None = None
+    error: str = ""
+
+    def kill(self) -> None:
+        """As SIGKILL looks from outside: every socket closes at once, nothing is sent any more."""
+        self.unplugged = True
+        for cable in self.cables:
+            cable.cut()
+        self.scope.cancel()
+
+    def claim(self, at_ns: int) -> Claim:
+        cell = self.cell
+        return Claim(
+            at_ns=at_ns,
+            label=self.label,
+            sessions=tuple(cable.peer for cable in self.cables),
+            positions={
+                name: cell.instruments[name].amount_step * steps
+                for name, steps in cell.risk.exposure.positions.items()
+                if name in cell.instruments
+            },
+            fees=sum(cell.desk.figures.fees.values(), Decimal(0)),
+            fills=cell.desk.figures.fills,
+        )
+
+
+class Company:
+    """Keeps one cell quoting for as long as the play lasts."""
+
+    def __init__(self, stage: Stage, scene: Scene, say: Callable[[str], None]) -> None:
+        self.stage = stage
+        self.scene = scene
+        self.lives: list[Life] = []
+        self.claims: list[Claim] = []
+        self.cables: list[Cable] = []
+        self.door_open = True
+        self.stopping = False
+        self.gave_up = ""
+        self.say = say
+        self._rng = random.Random(f"company {scene.seed}")
+
+    @property
+    def life(self) -> Life | None:
+        """The incarnation that lives now."""
+        return self.lives[-1] if self.lives and not self.lives[-1].over and not self.lives[-1].unplugged else None
+
+    def now_ns(self) -> int:
+        return self.stage.exchange.clock_ns()
+
+    async def play(self) -> None:
+        """Life after life until `stop`; ends when the last one has ended."""
+        rule = self.scene.settings.supervision
+        restarts = Restarts(RestartRule(rule.cell_max_restarts, rule.cell_period_s, rule.backoff_s, rule.backoff_max_s))
+        async with trio.open_nursery() as dying:
+            while not self.stopping:
+                life = self._new_life()
+                ended = trio.Event()
+                dying.start_soon(self._live, life, ended)
+                await ended.wait()
+                if self.stopping:
+                    break
+                wait_s = restarts.crashed(trio.current_time())
+                if wait_s is None:
+                    self.gave_up = "the cell died too often"
+                    break
+                await trio.sleep(wait_s)
+
+    def stop(self) -> None:
+        """The clean end: the living cell proves, then leaves."""
+        self.stopping = True
+        if self.life is not None:
+            self.life.scope.cancel()
+
+    def kill(self) -> None:
+        life = self.life
+        if life is not None:
+            life.kill()
+
+    def _new_life(self) -> Life:
+        run = f"r{len(self.lives) + 1}"
+        life = Life()
+        cell = life.cell = self.stage.cell(self.scene.settings, run=run, dial=lambda: self._dial(life))
+        life.label = cell.label.text
+        cell.on_event = lambda level, text: self.say(f"{run} {level}: {text}")
+        cell.before_leaving = lambda: self._keep_claim(life)
+        self.lives.append(life)
+        return life
+
+    async def _live(self, life: Life, ended: trio.Event) -> None:
+        """One incarnation; `ended` when nothing of it can reach the exchange any more."""
+        life.task = trio.lowlevel.current_task()
+
+        async def watch() -> None:
+            while not life.unplugged:
+                await trio.sleep(0.05)
+            ended.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(watch)
+            with life.scope:
+                try:
+                    await life.cell.run()
+                except* Exception as errors:
+                    life.error = repr(errors.exceptions[0])
+                    self.say(f"{life.label} died: {life.error}")
+                    logger.opt(exception=errors).debug("cell died")
+            life.over = True
+            nursery.cancel_scope.cancel()
+        ended.set()
+
+    async def _keep_claim(self, life: Life) -> None:
+        """Called with the proof in hand and every link still open."""
+        await trio.lowlevel.checkpoint()
+        if not life.unplugged:
+            self.claims.append(life.claim(self.now_ns()))
+            self.say(f"{life.label}: {life.cell.proof.text}")
+
+    async def _dial(self, life: Life) -> trio.abc.Stream:
+        if life.unplugged or not self.door_open:
+            await trio.lowlevel.checkpoint()
+            raise OSError("the network is down")
+        self.stage.dials += 1
+        low, high = self.scene.lag_s
+        cable = Cable(self.stage.dials)
+        cable.up.lag_s, cable.down.lag_s = self._rng.uniform(low, high), self._rng.uniform(low, high)
+        life.cables.append(cable)
+        self.cables.append(cable)
+        self.stage.nursery.start_soon(self.stage.server.serve_stream, cable.far, cable.peer)
+        await trio.lowlevel.checkpoint()
+        return cable.near

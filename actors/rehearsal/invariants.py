@@ -1,0 +1,224 @@
+"""Our promises, one small class each; every one sees every row of the ledger.
+
+Owns what counts as broken and the sentence that says so. Pure. A check never trusts what the makers believed: it looks
+at the replay of the exchange's record, and at the terms that the run was held under. Invariant: a check without a
+finding has seen the whole ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import attrs
+
+from actors.rehearsal.floor_replay import MATCHING, ORDERING, ZERO, FloorReplay, Row
+from actors.rehearsal.terms import Claim, Terms
+
+SLACK_NS = 50_000_000
+"""Venue time is kept to the millisecond and the exchange moves in steps: two clocks may differ by so much."""
+RATE_LIMITED = -32000
+SELF_CROSSING = 11007
+EXCUSE_NS = 15_000_000_000
+"""How long a fault that bunches or doubles requests may excuse a request over the rate limit."""
+
+
+@attrs.frozen
+class Violation:
+    """`n` and `t`: the ledger row and the venue's time (ns) at which it shows."""
+
+    invariant: str
+    n: int
+    t: int
+    text: str
+
+
+class Check:
+    """One promise."""
+
+    name = ""
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        self.replay = replay
+        self.terms = terms
+        self._report = report
+        self._row: Row = {"n": 0, "t": 0}
+
+    def see(self, row: Row) -> None:
+        self._row = row
+        step = getattr(self, f"on_{row['kind']}", None)
+        if step is not None:
+            step(row)
+
+    def close(self) -> None:
+        """The ledger is at its end."""
+
+    def broken(self, text: str, row: Row | None = None) -> None:
+        at = row or self._row
+        self._report(Violation(self.name, at["n"], at["t"], text))
+
+    def is_ours(self, row: Row) -> bool:
+        return bool(row["account"] == self.terms.account and row["label"].startswith(self.terms.ours))
+
+
+class NothingLeft(Check):
+    """No order of ours rests after the end."""
+
+    name = "nothing left behind"
+
+    def close(self) -> None:
+        for order in self.replay.resting.values():
+            if order.label.startswith(self.terms.ours):
+                self.broken(f"{order.side} {order.remaining} {order.instrument} at {order.price} ({order.label}) rests")
+
+
+class WithinLimits(Check):
+    """No order raises worst-case position or exposure above its limit.
+
+    Fills of the operator's own orders move our position without our doing, so an order is only held against the limit
+    when it breaks it with and without those of the last moments.
+    """
+
+    name = "within limits"
+    RECENT_NS = 10_000_000_000
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        super().__init__(replay, terms, report)
+        self._known: set[str] = set()
+        self._before: tuple[str, Decimal, Decimal] = ("", ZERO, ZERO)
+        self._manual_ns = -self.RECENT_NS
+        self._worst: dict[str, Decimal] = {}
+
+    def on_order(self, row: Row) -> None:
+        if not self.is_ours(row) or not row["label"].startswith(self.terms.cell):
+            return
+        name = row["instrument"]
+        worst = self.replay.worst(name, self.terms.cell)
+        before = self._worst.get(name, ZERO)
+        if row["status"] == "open" and row["order_id"] not in self._known:
+            self._known.add(row["order_id"])
+            if row["t"] - self._manual_ns > self.RECENT_NS:
+                self._weigh(row, name, worst, before)
+        self._worst[name] = worst
+
+    def on_fill(self, row: Row) -> None:
+        if row["account"] != self.terms.account:
+            return
+        if not row["label"].startswith(self.terms.ours):
+            self._manual_ns = row["t"]
+        self._worst[row["instrument"]] = self.replay.worst(row["instrument"], self.terms.cell)
+
+    def _weigh(self, row: Row, name: str, worst: Decimal, before: Decimal) -> None:
+        if worst > before and worst > self.terms.max_position:
+            self.broken(f"{name}: worst case {worst} after {row['side']} {row['amount']}, limit {self.terms.max_position}")
+        total = self.replay.exposure(self.terms.cell)
+        if worst > before and total > self.terms.max_exposure:
+            self.broken(f"exposure {total} after {row['side']} {row['amount']} {name}, limit {self.terms.max_exposure}")
+
+
+class NoCrossing(Check):
+    """Post-only, never against ourselves: no taker fill, no self-trade, no refusal for crossing our own order."""
+
+    name = "no crossing"
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        super().__init__(replay, terms, report)
+        self._makers: dict[str, int] = {}
+
+    def on_fill(self, row: Row) -> None:
+        if row["role"] == "maker":
+            self._makers[row["trade_id"]] = row["account"]
+        elif row["account"] == self._makers.pop(row["trade_id"], None):
+            self.broken(f"self-trade of {row['amount']} {row['instrument']} at {row['price']}")
+        if row["role"] == "taker" and self.is_ours(row):
+            self.broken(f"we took {row['amount']} {row['instrument']} at {row['price']}")
+
+    def on_answer(self, row: Row) -> None:
+        if row["method"] in ORDERING and code_of(row) == SELF_CROSSING:
+            self.broken("an order would have crossed one of the account's own")
+
+
+class OnGrid(Check):
+    """Every price on its tick, every amount on its step, every order post-only and with a deadline."""
+
+    name = "on tick and step"
+
+    def on_request(self, row: Row) -> None:
+        if not self.terms.is_our_order(row):
+            return
+        asked = row["params"]
+        tick, step = self.replay.ticks.get(asked["instrument_name"], (None, None))
+        if tick is None or step is None:
+            self.broken(f"{asked['instrument_name']} was never listed to us")
+            return
+        price, amount = Decimal(asked["limit_price"]), Decimal(asked["amount"])
+        if price <= 0 or price % tick:
+            self.broken(f"{asked['instrument_name']}: price {price} is off its tick {tick}")
+        if amount <= 0 or amount % step:
+            self.broken(f"{asked['instrument_name']}: amount {amount} is off its step {step}")
+        if asked["time_in_force"] != "post_only" or asked.get("reduce_only"):
+            self.broken(f"{asked['instrument_name']}: sent as {asked['time_in_force']}")
+
+
+class FiguresAgree(Check):
+    """What a cell claims at its end is the exchange's, to the last digit, every fill counted once."""
+
+    name = "figures agree"
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        super().__init__(replay, terms, report)
+        self._claims = sorted(terms.claims, key=lambda claim: claim.at_ns)
+        self._fills: list[Row] = []
+        self._read_from: dict[str, int] = {}
+        """Peer -> row of its first reading of the fills: earlier ones are in the positions it reads then."""
+
+    def see(self, row: Row) -> None:
+        while self._claims and self._claims[0].at_ns < row["t"]:
+            self._compare(self._claims.pop(0))
+        super().see(row)
+
+    def close(self) -> None:
+        for claim in self._claims:
+            self._compare(claim)
+
+    def on_request(self, row: Row) -> None:
+        door = self.replay.doors.get(row["session"])
+        if door is not None and row["method"] == "private/get_trade_history":
+            self._read_from.setdefault(door.peer, row["n"])
+
+    def on_fill(self, row: Row) -> None:
+        if row["account"] == self.terms.account:
+            self._fills.append(row)
+
+    def _compare(self, claim: Claim) -> None:
+        held = {name: amount for name, amount in self.replay.positions.items() if amount}
+        told = {name: amount for name, amount in claim.positions.items() if amount}
+        if held != told:
+            wrong = {name: (told.get(name, ZERO), held.get(name, ZERO)) for name in {**held, **told}}
+            words = [f"{name}: {ours}, really {real}" for name, (ours, real) in wrong.items() if ours != real]
+            self.broken(f"{claim.label}: positions differ ({'; '.join(words)})")
+        starts = [n for peer, n in self._read_from.items() if peer in claim.sessions]
+        if starts:
+            self._compare_fills(claim, min(starts))
+
+    def _compare_fills(self, claim: Claim, start: int) -> None:
+        counted = [row for row in self._fills if row["n"] > start and row["label"].startswith(self.terms.cell)]
+        fees = sum((Decimal(row["fee"]) for row in counted), ZERO)
+        if len(counted) != claim.fills:
+            self.broken(f"{claim.label}: counted {claim.fills} fills, there were {len(counted)}")
+        if fees != claim.fees:
+            self.broken(f"{claim.label}: counted {claim.fees} of fees, they were {fees}")
+
+
+def code_of(row: Row) -> int:
+    """The error an answer carries, also of a replace whose new half failed; 0 for none."""
+    body = row["body"]
+    error = body.get("error") or (body.get("result") or {}).get("create_order_error") if _is_object(body) else None
+    return int(error["code"]) if error else 0
+
+
+def _is_object(body: Row) -> bool:
+    return bool(body.get("error")) or isinstance(body.get("result"), dict)
+
+
+EVERY: tuple[type[Check], ...] = (NothingLeft, WithinLimits, NoCrossing, OnGrid, FiguresAgree)

@@ -1,0 +1,78 @@
+"""The judge: reads the paper exchange's ledger of a run and says which of our promises were broken.
+
+Owns the list of invariants; each is a small class in `invariants.py` that sees every row. Pure, and independent of the
+makers: it recomputes positions, resting orders and worst cases from the exchange's own record, and takes the makers'
+word for nothing but what they claim at the end, which is what it checks. The same judge reads the ledger file of real
+processes. Invariant: a verdict without violations was reached by looking at every row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+
+import attrs
+
+from actors.rehearsal.floor_replay import FloorReplay, Outage, Row
+from actors.rehearsal.invariants import EVERY, Check, Violation
+from actors.rehearsal.terms import Claim, Halt, Terms
+from actors.venues.paper.ledger import read_ledger
+
+__all__ = ["Claim", "Halt", "Outage", "Terms", "Verdict", "Violation", "judge", "judge_file"]
+
+
+@attrs.define
+class Verdict:
+    """What a run has shown."""
+
+    violations: list[Violation] = attrs.field(factory=list)
+    fills: int = 0
+    orders: int = 0
+    """Order requests of ours that the exchange heard."""
+    volume: Decimal = Decimal(0)
+    faults: Counter[str] = attrs.field(factory=Counter)
+    hits: int = 0
+    """Faults that struck while an order of ours rested or was being asked for."""
+    rows: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """A run without a fill or without a fault in the presence of an order has shown nothing."""
+        return self.fills > 0 and self.hits > 0
+
+
+def judge(rows: Iterable[Row], terms: Terms) -> Verdict:
+    """One pass over the ledger; violations in the order in which they happened."""
+    replay = FloorReplay(terms.account, terms.outages)
+    verdict = Verdict()
+    checks: list[Check] = [kind(replay, terms, verdict.violations.append) for kind in EVERY]
+    for row in rows:
+        replay.take(row)
+        for check in checks:
+            check.see(row)
+        _count(row, replay, terms, verdict)
+    for check in checks:
+        check.close()
+    verdict.violations.sort(key=lambda violation: violation.n)
+    return verdict
+
+
+def judge_file(path: Path, terms: Terms) -> Verdict:
+    """The same for a ledger file; ValueError when it is none."""
+    return judge(read_ledger(path), terms)
+
+
+def _count(row: Row, replay: FloorReplay, terms: Terms, verdict: Verdict) -> None:
+    verdict.rows += 1
+    kind = row["kind"]
+    if kind == "fill" and row["account"] == terms.account and row["label"].startswith(terms.ours):
+        verdict.fills += 1
+        verdict.volume += Decimal(row["amount"])
+    elif kind == "request" and terms.is_our_order(row):
+        verdict.orders += 1
+    elif kind == "fault":
+        verdict.faults[row["fault"]] += 1
+        if any(order.label.startswith(terms.ours) for order in replay.resting.values()):
+            verdict.hits += 1

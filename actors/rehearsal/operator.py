@@ -1,0 +1,69 @@
+"""The operator's own orders on the makers' account: placed by hand, never to be touched by anything of ours.
+
+Owns the placing of a few manual orders, some far from the market, one beside it. Acts on the engine directly, as a
+person at the venue's web page does. Invariant: only the operator's own hand, at the moments it keeps, ends his orders.
+"""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+
+from actors.trading.instruments import Side
+from actors.venues.paper.exchange import Exchange
+from actors.venues.paper.listings import Listing
+from actors.venues.paper.tickets import OrderRequest, Refusal
+
+LABEL = "by-hand"
+
+
+@attrs.define
+class Operator:
+    exchange: Exchange
+    account: int
+    rng: random.Random
+    near: list[str] = attrs.field(factory=list)
+    """Order ids of those that may trade."""
+    acted_ns: list[int] = attrs.field(factory=list)
+    placed: int = 0
+
+    def place(self, count: int) -> None:
+        """One in three beside the market, the others where nobody trades."""
+        listings = [one for one in self.exchange.engine.live_listings() if one.instrument.kind is not None]
+        for _ in range(count):
+            self._place_one(self.rng.choice(listings), self.rng.choice((Side.BID, Side.ASK)), self.rng.random() < 0.34)
+        self.exchange.tell()
+
+    def _place_one(self, listing: Listing, side: Side, near: bool) -> None:
+        price = self._price(listing, side, near)
+        request = OrderRequest(
+            instrument=listing.name,
+            side=side,
+            amount=listing.instrument.min_amount * self.rng.choice((1, 3)),
+            price=price,
+            post_only=True,
+            label=f"{LABEL}-{self.placed + 1}",
+        )
+        try:
+            placed = self.exchange.engine.place(self.account, request)
+        except Refusal:
+            return  # off the venue's band just now: he lets it be
+        self.placed += 1
+        if near:
+            self.near.append(placed.order.order_id)
+
+    def _price(self, listing: Listing, side: Side, near: bool) -> int:
+        instrument, mark = listing.instrument, float(listing.mark)
+        share = 0.02 if near else self.rng.uniform(0.25, 0.45)
+        return max(1, instrument.onto_ladder(int(mark * (1 - side * share) / instrument.tick_float), side))
+
+    def withdraw(self) -> None:
+        """Takes back what could still trade, so that positions stand still at the end."""
+        self.acted_ns.append(self.exchange.clock_ns())
+        for order_id in self.near:
+            try:
+                self.exchange.engine.cancel(self.account, order_id)
+            except Refusal:
+                continue  # filled, or pulled by the wallet's cancel-on-disconnect
+        self.exchange.tell()

@@ -1,0 +1,151 @@
+"""One rehearsal: a seed becomes a world, a maker and its disasters; the ledger is handed to the judge.
+
+Owns the course of a run from the first dial to the last question, and nothing that happens in it. No thread, no real
+I/O, no wall clock inside. Invariant: the same seed, faults and code make the same ledger, byte for byte.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from decimal import Decimal
+
+import attrs
+import msgspec
+import trio
+import trio.testing
+
+from actors.rehearsal.company import Company
+from actors.rehearsal.determinism import seeded
+from actors.rehearsal.judge import Terms, Verdict, judge
+from actors.rehearsal.operator import Operator
+from actors.rehearsal.scene import Scene, draw_scene
+from actors.rehearsal.stage import Stage, open_stage
+from actors.venues.paper.server import ServerSettings
+from actors.venues.proof import LABEL_FAMILY
+
+SETTLE_S = 3.0
+"""The ledger is read this long after the last of ours has left: a late packet would show by then."""
+
+
+@attrs.define
+class Outcome:
+    """What one seed showed."""
+
+    seed: int
+    verdict: Verdict
+    digest: str
+    """SHA-256 of the ledger."""
+    lives: int
+    timeline: list[str] = attrs.field(factory=list)
+    crash: str = ""
+    """The rehearsal itself failed: no verdict is worth anything then."""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.crash or self.verdict.violations)
+
+
+@attrs.define
+class Teller:
+    """The timeline of a run, kept in memory: shown only for a seed that failed or was asked for."""
+
+    start_s: float = 0.0
+    lines: list[str] = attrs.field(factory=list)
+
+    def say(self, text: str) -> None:
+        self.lines.append(f"{trio.current_time() - self.start_s:9.3f}  {text}")
+
+
+def rehearse(seed: int, kinds: tuple[str, ...]) -> Outcome:
+    """One run of one seed. Raises nothing for what happens inside it."""
+    teller = Teller()
+    with seeded(seed):
+        try:
+            return trio.run(
+                _perform, draw_scene(seed, kinds), kinds, teller, clock=trio.testing.MockClock(autojump_threshold=0)
+            )
+        except Exception as error:
+            return Outcome(seed, Verdict(), "", 0, teller.lines, crash=repr(error))
+
+
+async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> Outcome:
+    teller.start_s = trio.current_time()
+    server = ServerSettings(pump_s=scene.pump_s)
+    async with open_stage(scene.paper, seed=scene.seed, server=server, start_ns=scene.start_ns) as stage:
+        company = Company(stage, scene, teller.say)
+        operator = Operator(stage.exchange, _account(stage), stage.rng)
+        operator.place(scene.manual)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(company.play)
+            await trio.sleep(scene.length_s)
+            operator.withdraw()
+            await trio.sleep(SETTLE_S)
+            company.stop()
+        await trio.sleep(SETTLE_S)
+        rows = list(stage.exchange.ledger.records)
+    verdict = judge(rows, _terms(scene, stage, company))
+    return Outcome(scene.seed, verdict, digest(rows), len(company.lives), teller.lines)
+
+
+def _account(stage: Stage) -> int:
+    return int(stage.facts["subaccount_id"])
+
+
+def _terms(scene: Scene, stage: Stage, company: Company) -> Terms:
+    cell, tag = scene.cell, scene.settings.venue.tag
+    return Terms(
+        account=_account(stage),
+        ours=f"{LABEL_FAMILY}-{tag}-",
+        cell=f"{LABEL_FAMILY}-{tag}-cell0-",
+        max_position=Decimal(str(round(cell.limits.max_position, 9))),
+        max_exposure=Decimal(str(round(cell.limits.max_exposure, 9))),
+        max_book_age_s=cell.quoting.max_book_age_s,
+        max_index_age_s=cell.quoting.max_index_age_s,
+        reject_after_s=cell.quoting.reject_after_s,
+        underlying=cell.underlying,
+        is_frozen=scene.paper.frozen,
+        claims=tuple(company.claims),
+    )
+
+
+def digest(rows: list[dict[str, object]]) -> str:
+    encode = msgspec.json.Encoder(decimal_format="string").encode
+    whole = hashlib.sha256()
+    for row in rows:
+        whole.update(encode(row))
+    return whole.hexdigest()
+
+
+@attrs.define
+class Tally:
+    """Many runs together: what the JSON report holds."""
+
+    seed: int
+    runs: int = 0
+    counted: int = 0
+    """Runs with at least one fill and a fault that hit a live order."""
+    fills: int = 0
+    orders: int = 0
+    lives: int = 0
+    volume: Decimal = Decimal(0)
+    faults: Counter[str] = attrs.field(factory=Counter)
+    violations: Counter[str] = attrs.field(factory=Counter)
+    failed_seeds: list[int] = attrs.field(factory=list)
+    digest: str = ""
+
+    def add(self, outcome: Outcome) -> None:
+        verdict = outcome.verdict
+        self.runs += 1
+        self.counted += verdict.counts
+        self.fills += verdict.fills
+        self.orders += verdict.orders
+        self.lives += outcome.lives
+        self.volume += verdict.volume
+        self.faults += verdict.faults
+        self.violations += Counter(violation.invariant for violation in verdict.violations)
+        if outcome.crash:
+            self.violations["rehearsal crashed"] += 1
+        if outcome.failed:
+            self.failed_seeds.append(outcome.seed)
+        self.digest = hashlib.sha256(f"{self.digest}{outcome.digest}".encode()).hexdigest()

@@ -1,0 +1,97 @@
+"""What a rehearsal's seed decides before the curtain rises: the world, the maker's settings, its limits, the operator.
+
+Owns the ranges that runs are drawn from: small boards, short minutes, limits that bind. Pure: a seed in, a `Scene` out,
+the same in every process. Invariant: every scene is one an operator could have configured.
+"""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+
+from actors.console.settings import CellSettings, Settings
+from actors.rehearsal.stage import START_NS, paper_settings
+from actors.venues.paper.run import PaperRun
+
+FIRST_EXPIRY_NS = 1_795_420_800_000_000_000
+"""23 November 2026, 08:00 UTC: when the first daily ends."""
+
+
+@attrs.frozen(kw_only=True)
+class Scene:
+    """One run, whole."""
+
+    seed: int
+    length_s: float
+    start_ns: int
+    paper: PaperRun
+    settings: Settings
+    lag_s: tuple[float, float]
+    """Each connection's delay each way lies between these."""
+    manual: int
+    """How many orders of his own the operator has resting."""
+    pump_s: float
+
+    @property
+    def cell(self) -> CellSettings:
+        return self.settings.cells[0]
+
+
+def draw_scene(seed: int, kinds: tuple[str, ...]) -> Scene:
+    """`kinds`: faults that may happen in the run; some need a stage of their own."""
+    rng = random.Random(f"scene {seed}")
+    expires = "expiry" in kinds and rng.random() < 0.12
+    length_s = rng.choice((60.0, 60.0, 75.0, 90.0, 120.0, 180.0)) if not expires else 240.0
+    return Scene(
+        seed=seed,
+        length_s=length_s,
+        start_ns=FIRST_EXPIRY_NS - round(rng.uniform(330.0, 420.0) * 1e9) + 200_000_000_000 * 0 if expires else START_NS,
+        paper=_paper(rng, seed, expires),
+        settings=_settings(rng, expires),
+        lag_s=rng.choice(((0.0, 0.0), (0.001, 0.004), (0.005, 0.03), (0.02, 0.12))),
+        manual=rng.choice((0, 1, 2, 3)),
+        pump_s=rng.choice((0.02, 0.05)),
+    )
+
+
+def _paper(rng: random.Random, seed: int, expires: bool) -> PaperRun:
+    world = {
+        "strikes": rng.choice((2, 2, 3)),
+        "dailies": 1 if expires else 0,
+        "weeklies": 0,
+        "monthlies": 0 if expires else 1,
+        "quarters": 0,
+        "taker_rate_per_s": rng.choice((2.0, 4.0, 8.0)),
+        "informed_share": rng.choice((0.1, 0.5)),
+    }
+    return PaperRun(
+        seed=seed,
+        tier=rng.choice(("trader", "market_maker", "market_maker")),
+        frozen=rng.random() < 0.1,
+        world=world,
+        keep_records=True,
+    )
+
+
+def _settings(rng: random.Random, expires: bool) -> Settings:
+    settings = paper_settings(expiries=["20261123" if expires else "nearest-monthly"])
+    cell = settings.cells[0]
+    cell.quoting.strategy = rng.choice(("improve", "mid_spread"))
+    cell.quoting.size = rng.choice((0.1, 0.1, 0.2, 0.3))
+    cell.quoting.spread_bps = rng.choice((50.0, 200.0))
+    cell.quoting.max_through_mark = rng.choice((0.0, 0.0, 2.0))
+    cell.quoting.max_book_age_s = rng.choice((2.0, 3.0, 5.0))
+    cell.quoting.max_index_age_s = rng.choice((3.0, 5.0, 10.0))
+    cell.quoting.order_life_s = rng.choice((310.0, 900.0))
+    cell.quoting.stop_before_expiry_s = rng.choice((20.0, 60.0)) if expires else 300.0
+    size = cell.quoting.size
+    cell.limits.max_position = rng.choice((1, 2, 3)) * size
+    cell.limits.max_exposure = rng.choice((2, 4, 8)) * size
+    cell.mmp.enabled = rng.random() < 0.4
+    settings.venue.request_timeout_s = rng.choice((1.0, 2.0, 5.0))
+    settings.venue.idle_s = rng.choice((6.0, 15.0))
+    settings.venue.ping_s = rng.choice((2.0, 5.0))
+    settings.venue.connect_timeout_s = 5.0
+    settings.supervision.stop_timeout_s = rng.choice((5.0, 10.0))
+    return settings

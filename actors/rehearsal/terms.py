@@ -1,0 +1,80 @@
+"""What a run is judged by: whose orders, which limits and bounds, when nothing was to be sent, what was claimed.
+
+Pure. Owns what the ledger cannot know and the run must tell the judge. Invariant: nothing here weakens a promise; it
+only says which promises were given.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import attrs
+
+from actors.rehearsal.floor_replay import ORDERING, Outage, Row
+
+
+@attrs.frozen
+class Halt:
+    """No order may be sent between these moments (venue's clock, ns)."""
+
+    from_ns: int
+    to_ns: int
+    why: str
+    label: str = ""
+    """Beginning of the labels that it holds for."""
+
+
+@attrs.frozen
+class Skew:
+    """From this moment on the makers' clock is ahead of the venue's by so much."""
+
+    at_ns: int
+    ahead_ns: int
+
+
+@attrs.frozen
+class Claim:
+    """What one cell said of itself at its end, with a proof. Amounts in contracts, exact."""
+
+    at_ns: int
+    label: str
+    """The run's whole label."""
+    sessions: tuple[str, ...]
+    """Peers of its connections, as the ledger names them."""
+    positions: dict[str, Decimal]
+    fees: Decimal
+    fills: int
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    account: int
+    ours: str
+    """What every label of ours begins with."""
+    cell: str
+    """What every label of the judged cell begins with; its limits are below."""
+    max_position: Decimal
+    max_exposure: Decimal
+    max_book_age_s: float
+    max_index_age_s: float
+    reject_after_s: float = 1.0
+    underlying: str = "ETH"
+    is_frozen: bool = False
+    """The market stood still: nobody may improve on himself."""
+    halts: tuple[Halt, ...] = ()
+    outages: tuple[Outage, ...] = ()
+    skews: tuple[Skew, ...] = ()
+    claims: tuple[Claim, ...] = ()
+
+    def is_our_order(self, row: Row) -> bool:
+        """An order request of ours, as the exchange heard it."""
+        return bool(row["method"] in ORDERING and str(row["params"].get("label", "")).startswith(self.ours))
+
+    def sent_ns(self, row: Row) -> int:
+        """When an order was sent, by the venue's clock: it carries its own deadline."""
+        by_maker = int(row["params"]["reject_timestamp"]) * 1_000_000 - round(self.reject_after_s * 1e9)
+        ahead = 0
+        for skew in self.skews:
+            if skew.at_ns <= by_maker - skew.ahead_ns:
+                ahead = skew.ahead_ns
+        return min(row["t"], by_maker - ahead)
