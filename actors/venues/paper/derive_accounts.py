@@ -182,15 +182,16 @@ class DeriveAccounts:
 
     def _positions(self, subaccount_id: int) -> list[dict[str, Any]]:
         account = self.engine.account(subaccount_id)
-        return [self._position(position) for position in account.positions.values()]
+        return [self._position(subaccount_id, position) for position in account.positions.values()]
 
-    def _position(self, position: Position) -> dict[str, Any]:
+    def _position(self, subaccount_id: int, position: Position) -> dict[str, Any]:
         one = position.instrument
         listing = self.engine.listing(one.name)
         reference = listing.reference
         mark = reference.mark if reference is not None else ZERO
         signed = position.amount * one.amount_step
         unrealized = position.unrealized(mark)
+        alone, reserved = self.engine.position_margin(subaccount_id, one.name)
         greeks = dict.fromkeys(("delta", "gamma", "vega", "theta"), "0")
         if reference is not None:
             greeks = {name: greek(getattr(reference, name)) for name in greeks}
@@ -206,9 +207,9 @@ class DeriveAccounts:
             "mark_value": plain(mark * signed),
             "index_price": index_text(listing.index),
             **greeks,
-            "initial_margin": "0",
-            "maintenance_margin": "0",
-            "open_orders_margin": "0",
+            "initial_margin": number(alone.initial),
+            "maintenance_margin": number(alone.maintenance),
+            "open_orders_margin": number(-reserved),
             "realized_pnl": plain(position.realized_pnl),
             "realized_pnl_excl_fees": plain(position.realized_pnl_excl_fees),
             "unrealized_pnl": plain(unrealized - position.open_fees),

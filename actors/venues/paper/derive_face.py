@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import attrs
 import msgspec
 
+from actors.trading.svi import SviSlice
 from actors.venues.paper import derive_errors as codes
 from actors.venues.paper import derive_params as p
 from actors.venues.paper import events as ev
@@ -91,7 +92,7 @@ class DeriveFace:
         self._rates = rates or derive_rates(settings.tier)
         clock = exchange.clock_ns
         self.wallets = Wallets(settings.login_window_s)
-        self.market = DeriveMarket(self._engine, clock)
+        self.market = DeriveMarket(self._engine, clock, self._svi)
         self.channels = DeriveChannels(exchange, self.market)
         self.accounts = DeriveAccounts(self._engine, self.wallets, clock, settings.tier)
         self.orders = DeriveOrders(self._engine, self.wallets, domain_separator(settings.chain_id), clock)
@@ -331,6 +332,10 @@ class DeriveFace:
             },
             "remaining_connections": None,
         }
+
+    def _svi(self, underlying: str, expiry_s: int) -> SviSlice | None:
+        world = self._exchange.world
+        return None if world is None else world.svi(underlying, expiry_s)
 
     # -- what the exchange calls
 

@@ -6,8 +6,9 @@ Changes nothing in the engine. Invariant: a snapshot is computed at most once fo
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,7 @@ import attrs
 from actors.trading.implied import implied_vol
 from actors.trading.instruments import OptionKind, Side
 from actors.trading.pricing import black76
+from actors.trading.svi import SviSlice
 from actors.venues.paper import derive_errors as codes
 from actors.venues.paper.derive_accounts import page_of
 from actors.venues.paper.derive_errors import Refused
@@ -35,6 +37,7 @@ from actors.venues.paper.derive_shapes import (
     index_text,
     instrument_json,
     kind_of,
+    number,
     plain,
     public_trade_json,
     ticker_json,
@@ -75,6 +78,8 @@ def venue_greeks(forward: float, strike: float, years: float, vol: float, is_cal
 class DeriveMarket:
     engine: Engine
     clock_ns: Callable[[], int]
+    svi: Callable[[str, int], SviSlice | None] = lambda underlying, expiry_s: None
+    """The world's smile of an expiry."""
     tape: deque[dict[str, Any]] = attrs.field(factory=lambda: deque(maxlen=TAPE))
     """Public trade rows, oldest first; maker's and taker's row of each trade."""
     _snapshots: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = attrs.field(factory=dict)
@@ -203,7 +208,7 @@ class DeriveMarket:
         return {kind_of(one): one for one in ours}
 
     def feeds(self, fields: GetFeeds) -> dict[str, Any]:
-        """The oracle's view, unsigned: spot, and per expiry the forward's difference and the rate."""
+        """The oracle's view, unsigned: spot, and per expiry the forward's difference, the rate and the smile."""
         names = [fields.currency] if fields.currency is not None else self.underlyings()
         spots = {name: self._feed(name, price=index_text(self.index_of(name))) for name in names}
         forwards = {name: self._forwards(name, fields.expiry) for name in names}
@@ -215,7 +220,7 @@ class DeriveMarket:
             "fwd_data": forwards,
             "rate_data": rates,
             "perp_data": {},
-            "vol_data": {},
+            "vol_data": {name: self._smiles(name, forwards[name]) for name in names},
             "funding_data": {},
         }
 
@@ -236,6 +241,35 @@ class DeriveMarket:
                     spot_aggregate_start="0",
                 )
         return found
+
+    def _smiles(self, name: str, expiries: Iterable[str]) -> dict[str, Any]:
+        """Raw SVI in total variance: vol at the reference time is the root of variance over `SVI_refTau`."""
+        found = {expiry: self.svi(name, int(expiry)) for expiry in expiries}
+        return {
+            expiry: self._feed(name, expiry=int(expiry), vol_data=self._svi_json(name, int(expiry), one))
+            for expiry, one in found.items()
+            if one is not None
+        }
+
+    def _svi_json(self, name: str, expiry_s: int, one: SviSlice) -> dict[str, str]:
+        """The slice at the level of the marks, which leave out the variance that the settlement's averaging takes away."""
+        years = max(0.0, (expiry_s - self.clock_ns() / 1e9) / YEAR_S)
+        strike, reference = next(
+            (entry.instrument.strike, entry.reference)
+            for entry in self.engine.live_listings()
+            if entry.reference is not None and (entry.instrument.underlying, entry.instrument.expiry_s) == (name, expiry_s)
+        )
+        believed = one.total_variance(math.log(strike / float(reference.forward)))
+        level = reference.mark_vol**2 * years / believed if believed > 0 else 1.0
+        return {
+            "SVI_a": number(one.a * level),
+            "SVI_b": number(one.b * level),
+            "SVI_rho": number(one.rho),
+            "SVI_m": number(one.m),
+            "SVI_sigma": number(one.sigma),
+            "SVI_fwd": plain(reference.forward),
+            "SVI_refTau": number(years),
+        }
 
     def _feed(self, currency: str, **values: Any) -> dict[str, Any]:
         now_s = self.clock_ns() // 1_000_000_000

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import attrs
 import msgspec
 
+from actors.trading.svi import SviSlice
 from actors.venues.paper.engine import Engine
 from actors.venues.paper.faults import Faults, Passage, S
 from actors.venues.paper.ledger import Ledger
@@ -31,6 +32,9 @@ class World(Protocol):
     """What moves the market: called by the pump, it lists, feeds references and trades through the engine."""
 
     def step(self) -> None: ...
+
+    def svi(self, underlying: str, expiry_s: int) -> SviSlice | None:
+        """The smile it believes in, where that is one; for the faces that publish it."""
 
 
 @attrs.define

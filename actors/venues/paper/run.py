@@ -24,6 +24,7 @@ import msgspec
 import trio
 
 from actors.trading.errors import ConfigError
+from actors.trading.svi import SviSlice
 from actors.venues.paper.chain import list_chain, read_chain
 from actors.venues.paper.derive_face import PAPER_CHAIN, DeriveFace, DeriveSettings
 from actors.venues.paper.engine import Engine
@@ -142,6 +143,16 @@ class Worlds:
         now = self._clock_ns()
         for world in self.each:
             world.step(now)
+
+    def svi(self, underlying: str, expiry_s: int) -> SviSlice | None:
+        """The smile of an expiry; None where the world has it from a recording, or not at all."""
+        for world in self.each:
+            if world.settings.underlying == underlying:
+                try:
+                    return world.svi(expiry_s)
+                except KeyError:
+                    return None
+        return None
 
 
 async def run_paper(

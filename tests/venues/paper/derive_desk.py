@@ -83,6 +83,10 @@ class Venue:
         assert isinstance(face, DeriveFace)
         self.face = face
         self.engine = self.exchange.engine
+        if settings["is_empty"]:
+            self.list_by_hand()
+
+    def list_by_hand(self) -> None:
         self.engine.set_index("ETH-USD", Decimal(3000))
         for one in (option(3000, OptionKind.CALL), option(3000, OptionKind.PUT), perpetual()):
             self.engine.list_instrument(one)

@@ -39,6 +39,8 @@ def test_positions_and_cash_add_up_to_the_last_digit(maker: Client, other: Clien
     assert Decimal(short["average_price"]) == Decimal("101") - Decimal("0.21") / Decimal("0.7")
     assert short["average_price_excl_fees"] == "101"
     assert short["unrealized_pnl_excl_fees"] == "0.7"
+    assert Decimal(short["initial_margin"]) < Decimal(short["maintenance_margin"]) < 0
+    assert (long["initial_margin"], long["maintenance_margin"]) == ("0", "0")
     [cash] = maker.call("private/get_collaterals", subaccount_id=maker.subaccount)["collaterals"]
     assert Decimal(cash["amount"]) == 1_000_000 + Decimal("70.7") - Decimal("0.21")
     [cash] = other.call("private/get_collaterals", subaccount_id=other.subaccount)["collaterals"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from decimal import Decimal
 
@@ -103,6 +104,27 @@ def test_feeds_and_currencies_tell_index_and_forward(guest: Client) -> None:
     assert [row["currency"] for row in guest.call("public/get_all_currencies")] == ["ETH"]
     assert guest.code("public/get_currency", currency="DOGE") == 12002
     assert guest.code("public/get_latest_signed_feeds", currency="DOGE") == 12002
+
+
+def test_the_smile_of_a_synthetic_world_gives_back_the_marked_vols() -> None:
+    """The published SVI, read as the reference says, is the vol in the tickers of the same expiry."""
+    venue = Venue(is_empty=False, frozen=True)
+    guest = venue.client(login=False)
+    expiry_s = max(one.instrument.expiry_s for one in venue.engine.live_listings())
+    feed = guest.call("public/get_latest_signed_feeds", currency="ETH", expiry=expiry_s)["vol_data"]["ETH"][str(expiry_s)]
+    a, b, rho, m, sigma, forward, years = (
+        float(feed["vol_data"][f"SVI_{key}"]) for key in ("a", "b", "rho", "m", "sigma", "fwd", "refTau")
+    )
+    checked = 0
+    for listing in venue.engine.live_listings():
+        one = listing.instrument
+        if one.expiry_s != expiry_s or listing.reference is None:
+            continue
+        k = math.log(one.strike / forward)
+        variance = a + b * (rho * (k - m) + math.sqrt((k - m) ** 2 + sigma**2))
+        assert math.sqrt(variance / years) == pytest.approx(listing.reference.mark_vol, rel=1e-4)
+        checked += 1
+    assert checked > 20
 
 
 def test_the_public_tape_has_both_rows_of_a_trade(venue: Venue, guest: Client) -> None:
