@@ -19,12 +19,13 @@ from loguru import logger
 
 from actors.child import Child, main
 from actors.clock import Clock
+from actors.console.settings import Settings
 from actors.journal import Journal
-from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, Farewell, Message, Ready
+from actors.mailboxes import AllDone, CellBorn, CellGone, Farewell, Message, Ready
 from actors.pipes import kill_exactly
 from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
 from actors.truth import LATE_MS
-from actors.venues.access import GUARD_SLOT
+from actors.venues.access import GUARD_SLOT, Access
 from actors.venues.proof import prefixed, sweep, tag_prefix
 from actors.venues.rest import RestLink
 
@@ -61,12 +62,17 @@ async def work(child: Child) -> Farewell:
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
         async with RestLink(birth.access.rest_form(clock), birth.settings.venue.request_timeout_s) as rest:
-            sweeper = _Sweeper(birth, clock, rest)
+            sweeper = Sweeper(birth.settings, birth.access, clock, rest)
             nursery.start_soon(_get_ready, child, sweeper)
             why = await _until_needed(child, watch)
             farewell = Farewell(True, None, "all cells have proven that nothing rests")
             if why:
-                farewell = await _act(child, watch, clock, journal, sweeper, why)
+                logger.error("guard acts: {}", why)
+                journal.write("guard", why=why, cells=list(watch.cells))
+                killed = [name for name, cell in watch.cells.items() if kill_exactly(cell.pid, cell.start_ticks, os.kill)]
+                if killed:
+                    logger.warning("killed {}", ", ".join(killed))
+                farewell = await prove(sweeper, clock, journal, why)
         nursery.cancel_scope.cancel()
     return farewell
 
@@ -85,16 +91,9 @@ async def _until_needed(child: Child, watch: _Watch) -> str:
         await trio.sleep(0.02)
 
 
-async def _act(
-    child: Child, watch: _Watch, clock: Clock, journal: Journal, sweeper: _Sweeper, why: str
-) -> Farewell:
-    """Kill, cancel, ask; for as long as it takes."""
-    logger.error("guard acts: {}", why)
-    journal.write("guard", why=why, cells=list(watch.cells))
-    killed = [name for name, cell in watch.cells.items() if kill_exactly(cell.pid, cell.start_ticks, os.kill)]
-    if killed:
-        logger.warning("killed {}", ", ".join(killed))
-    settle_ms = clock.now_ms() + _in_flight_ms(child) + LATE_MS
+async def prove(sweeper: Sweeper, clock: Clock, journal: Journal, why: str) -> Farewell:
+    """Cancel and ask, for as long as it takes; the cells are dead by now."""
+    settle_ms = clock.now_ms() + sweeper.in_flight_ms + LATE_MS
     started, pause = trio.current_time(), FIRST_PAUSE_S
     while True:
         asked_ms = clock.now_ms()
@@ -115,19 +114,24 @@ async def _act(
         await trio.sleep(pause)
 
 
-class _Sweeper:
+class Sweeper:
     """The guard's access to the venue: proven at birth, used when it must be."""
 
-    def __init__(self, birth: Birth, clock: Clock, rest: RestLink) -> None:
-        self._settings = birth.settings
-        self._dialect = birth.access.dialect(clock, GUARD_SLOT)
+    def __init__(self, settings: Settings, access: Access, clock: Clock, rest: RestLink) -> None:
+        self._settings = settings
+        self._dialect = access.dialect(clock, GUARD_SLOT)
         self._rest = rest
-        self._is_ours = prefixed(tag_prefix(birth.settings.venue.tag))
+        self._is_ours = prefixed(tag_prefix(settings.venue.tag))
         self._knows_account = False
 
     @property
     def underlyings(self) -> list[str]:
         return list(dict.fromkeys(cell.underlying for cell in self._settings.cells))
+
+    @property
+    def in_flight_ms(self) -> int:
+        """The longest an order handed over a moment ago could still take effect."""
+        return int(1000 * max(cell.quoting.reject_after_s for cell in self._settings.cells))
 
     async def learn(self) -> None:
         """Account and listing, so that the moment of need costs two requests and not ten."""
@@ -146,7 +150,7 @@ class _Sweeper:
         return resting
 
 
-async def _get_ready(child: Child, sweeper: _Sweeper) -> None:
+async def _get_ready(child: Child, sweeper: Sweeper) -> None:
     """Says Ready only once the venue has answered this process: a guard that cannot log in guards nothing."""
     pause = FIRST_PAUSE_S
     while True:
@@ -159,11 +163,6 @@ async def _get_ready(child: Child, sweeper: _Sweeper) -> None:
         else:
             child.pipe.send(Ready("guard"))
             return
-
-
-def _in_flight_ms(child: Child) -> int:
-    """The longest an order handed over a moment ago could still take effect."""
-    return int(1000 * max(cell.quoting.reject_after_s for cell in child.birth.settings.cells))
 
 
 if __name__ == "__main__":
