@@ -27,7 +27,7 @@ from actors.venues.paper.derive_wallets import Caller, Wallets
 from actors.venues.paper.exchange import Exchange
 from actors.venues.paper.faults import RequestFault, S
 from actors.venues.paper.rates import Pool, RateBook, derive_rates
-from actors.venues.paper.sessions import Reply, Session
+from actors.venues.paper.sessions import HttpRequest, Reply, Session
 from actors.venues.paper.tickets import Placed, Refusal
 
 PAPER_CHAIN = 31_337
@@ -186,10 +186,13 @@ class DeriveFace:
         if body is not SWALLOWED:
             self._exchange.answer(session, body, id=ask.id, method=ask.method)
 
-    def post(self, peer: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        """One REST request: the same methods, with the signed headers in place of a login."""
+    def serve_http(self, peer: str, request: HttpRequest) -> Reply:
+        """One REST request: the same methods by POST, with the signed headers in place of a login."""
+        path, body = request.path, request.body
+        if request.verb != "POST":
+            return Reply(405, b'{"message":"POST only"}')
         try:
-            caller = self._rest_caller(path, headers)
+            caller = self._rest_caller(path, request.headers)
             if path in NO_REST or not path.startswith(("public/", "private/")):
                 raise Refused(codes.NO_METHOD, path)
             msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
@@ -255,6 +258,9 @@ class DeriveFace:
             return {"id": ask.id, "error": no.as_json()}
         except Refusal as no:
             return {"id": ask.id, "error": refused(no).as_json()}
+        except Exception as defect:
+            self._exchange.note_defect(defect, ask.method)
+            return {"id": ask.id, "error": Refused(codes.INTERNAL).as_json()}
         if isinstance(result, Held):
             if ask.session is not None:
                 self._held[result.order_id] = (ask, result)

@@ -8,6 +8,7 @@ Invariant: `recover` answers the address whose key made the signature over exact
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 import attrs
 import coincurve
@@ -76,6 +77,7 @@ def scaled(value: Decimal) -> int:
     return -whole if sign else whole
 
 
+@lru_cache(maxsize=4096)
 def checksum(raw: bytes) -> str:
     """The EIP-55 text of twenty bytes."""
     plain = raw.hex()

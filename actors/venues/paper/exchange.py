@@ -1,9 +1,9 @@
 """The paper exchange as one object: engine, world, face, ledger, faults and connections, wired and clocked.
 
 Owns the order of things: a frame is heard, the face acts on the engine, the ledger records, notices fan out; and the
-timers (late frames, late cancels). Venue-neutral and without an await: the server calls `hear`, `post`, `enter`, `leave`
-and `pump`, and nothing else moves it. Invariant: every request, answer, order change, fill and notice has its ledger row
-before its frame can leave.
+timers (late frames, late cancels). Venue-neutral and without an await: the server calls `hear`, `serve_http`, `enter`,
+`leave` and `pump`, and nothing else moves it. Invariant: every request, answer, order change, fill and notice has its
+ledger row before its frame can leave.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from typing import Any, Protocol
 
 import attrs
 import msgspec
+from loguru import logger
 
 from actors.trading.svi import SviSlice
 from actors.venues.paper.engine import Engine
 from actors.venues.paper.faults import Faults, Passage, S
 from actors.venues.paper.ledger import Ledger
 from actors.venues.paper.ledger_rows import record_events
-from actors.venues.paper.sessions import Face, Reply, Session, Sessions
+from actors.venues.paper.levers import LEVERS_PATH, pull
+from actors.venues.paper.sessions import Face, HttpRequest, Reply, Session, Sessions
 
 FLUSH_NS = 100_000_000
 """The ledger's rows are in the file after this at the latest (plus one beat of the pump)."""
@@ -48,6 +50,11 @@ class ExchangeSettings:
     """Characters that may wait for a slow reader before it is dropped."""
     notices: str = "mixed"
     """Whether notices of a request come "before" its answer, "after" it, or "mixed" (drawn from the seed)."""
+    fail_on_defect: bool = False
+    """True: an exception of our own while serving a request is raised (tests); False: the request is answered with an
+    internal error and the exchange lives on."""
+    has_levers: bool = False
+    """True: faults can be pulled over HTTP (`levers.py`)."""
     record_market: bool = True
     """False: the ledger leaves out market data (public channels), for very long runs."""
 
@@ -83,6 +90,8 @@ class Exchange:
         self.is_down = False
         """True while the venue is away: connections are turned off at the door."""
         self.is_stopped = False
+        self.defects = 0
+        """Requests that ended in an exception of our own."""
         self._flushed_ns = 0
         self._timers: list[Timer] = []
         self._timer_count = 0
@@ -126,12 +135,17 @@ class Exchange:
             else:
                 self._hear(session, passage.text)
 
-    def post(self, peer: str, method: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
-        """One HTTP request; only POSTs below the face's path mean anything."""
-        path, below, name = target.partition("?")[0].partition(self.face.rest_path + "/")
-        if method != "POST" or path or not below:
-            return Reply(404 if method == "POST" else 405, b'{"message":"not found"}')
-        reply = self.face.post(peer, name, headers, body)
+    def serve_http(self, peer: str, verb: str, target: str, headers: dict[str, str], body: bytes) -> Reply:
+        """One HTTP request; what is not below the face's path is not found."""
+        address, _, query = target.partition("?")
+        if self.settings.has_levers and address.startswith(LEVERS_PATH):
+            reply = pull(self.faults, address.removeprefix(LEVERS_PATH), body)
+            self.tell()
+            return reply
+        before, below, path = address.partition(self.face.rest_path + "/")
+        if before or not below:
+            return Reply(404, b'{"message":"not found"}')
+        reply = self.face.serve_http(peer, HttpRequest(verb, path, query, headers, body))
         self.tell()
         return reply
 
@@ -183,6 +197,14 @@ class Exchange:
         if events:
             record_events(self.ledger, self.engine, events)
             self.face.announce(events)
+
+    def note_defect(self, defect: Exception, method: str) -> None:
+        """A request broke something of ours: recorded and logged; raised again where tests ask for it."""
+        if self.settings.fail_on_defect:
+            raise defect
+        self.defects += 1
+        self.ledger.write("defect", method=method, error=repr(defect))
+        logger.opt(exception=defect).error("paper exchange: {} failed", method)
 
     def notices_first(self) -> bool:
         """Whether this request's notices overtake its answer."""

@@ -67,6 +67,10 @@ class PaperRun:
     notices: str = "mixed"
     record_market: bool = True
     ledger: Path | None = None
+    fail_on_defect: bool = False
+    """Raise what breaks while serving a request instead of answering an internal error (tests)."""
+    levers: bool = False
+    """Faults can be pulled over HTTP (`levers.py`)."""
     keep_records: bool = False
     """Keep the ledger's rows in memory too (`exchange.ledger.records`)."""
 
@@ -74,6 +78,13 @@ class PaperRun:
 def virtual_clock(base_ns: int) -> Clock:
     """Venue time that follows trio's clock, for runs on a virtual one."""
     return lambda: base_ns + round(trio.current_time() * 1e9)
+
+
+def steady_clock() -> Clock:
+    """Venue time from the wall clock once, then from the time since boot: a venue does not jump when our clock is set."""
+    since_boot = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    base_ns = time.time_ns() - time.clock_gettime_ns(since_boot)
+    return lambda: base_ns + time.clock_gettime_ns(since_boot)
 
 
 def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None) -> Exchange:
@@ -94,6 +105,8 @@ def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None)
             max_connections_per_ip=run.max_connections_per_ip,
             notices=run.notices,
             record_market=run.record_market,
+            fail_on_defect=run.fail_on_defect,
+            has_levers=run.levers,
         ),
     )
     if world is not None:
@@ -170,7 +183,7 @@ async def run_paper(
     this long, serving ends by itself, so that a killed supervisor leaves no exchange behind.
     """
     listeners = await trio.open_tcp_listeners(port, host=host)
-    exchange = build_exchange(run, time.time_ns)
+    exchange = build_exchange(run, steady_clock(), time.time_ns)
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with Server(exchange, server_settings).running() as server, trio.open_nursery() as nursery:
             nursery.start_soon(server.accept, listeners)
@@ -230,6 +243,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--ledger", type=Path, default=None, help="file for the exchange's own record")
     command.add_argument("--accounts", type=int, default=1, help="test wallets")
     command.add_argument("--chain-id", type=int, default=PAPER_CHAIN, help="chain id of the signing domain")
+    command.add_argument("--levers", action="store_true", help="let tests pull faults by POST /paper/LEVER")
     command.add_argument("--speed-bump-ms", type=int, default=0, help="how long takers wait before they match")
     command.add_argument("--max-connections", type=int, default=None, help="sockets for each address")
     return command
@@ -250,6 +264,7 @@ def settings_of(options: argparse.Namespace) -> PaperRun:
         chain_id=options.chain_id,
         speed_bump_ms=options.speed_bump_ms,
         max_connections_per_ip=options.max_connections,
+        levers=options.levers,
         ledger=options.ledger,
         world={
             knob: value

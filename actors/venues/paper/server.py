@@ -290,7 +290,9 @@ class Server:
         headers = {bytes(name).decode("latin-1").lower(): bytes(value).decode("latin-1") for name, value in request.headers}
         if self.settings.demand_user_agent and not headers.get("user-agent", "").strip():
             return 403, b'{"message":"a User-Agent is required"}'
-        reply = self.exchange.post(peer, bytes(request.method).decode(), bytes(request.target).decode(), headers, body)
+        reply = self.exchange.serve_http(
+            peer, bytes(request.method).decode(), bytes(request.target).decode(), headers, body
+        )
         return reply.status, reply.body
 
     async def _reply(self, http: h11.Connection, stream: trio.abc.Stream, status: int, body: bytes) -> None:

@@ -23,6 +23,16 @@ class Frame(msgspec.Struct, order=True, gc=False):
     text: str
 
 
+class HttpRequest(msgspec.Struct, frozen=True):
+    """One HTTP request; `path` is below the face's `rest_path`, header names are in lower case."""
+
+    verb: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+
 class Reply(msgspec.Struct, frozen=True):
     """The answer to one HTTP request."""
 
@@ -150,8 +160,8 @@ class Face(Protocol):
     def hear(self, session: Session, text: str) -> None:
         """One text frame of a client."""
 
-    def post(self, peer: str, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        """One HTTP request; header names in lower case, `path` below `rest_path`."""
+    def serve_http(self, peer: str, request: HttpRequest) -> Reply:
+        """One HTTP request."""
 
     def left(self, session: Session) -> None:
         """The connection is gone, whoever ended it; called once."""

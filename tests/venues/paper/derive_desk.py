@@ -77,7 +77,7 @@ class Venue:
     def __init__(self, clock_ns: Callable[[], int] | None = None, **run: Any) -> None:
         self.now_ns = NOW_S * 1_000_000_000
         self.clock_ns = clock_ns or (lambda: self.now_ns)
-        settings = {"is_empty": True, "accounts": 2, "keep_records": True, "notices": "after", **run}
+        settings = {"is_empty": True, "accounts": 2, "keep_records": True, "notices": "after", "fail_on_defect": True, **run}
         self.exchange: Exchange = build_exchange(PaperRun(**settings), self.clock_ns)
         face = self.exchange.face
         assert isinstance(face, DeriveFace)

@@ -177,6 +177,16 @@ def test_wrong_envelopes_draw_the_standard_codes(guest: Client, text: str, code:
     assert answer["id"] == (3 if '"id":3' in text else None)
 
 
+def test_a_defect_of_ours_is_an_internal_error_and_the_exchange_lives() -> None:
+    """An exception while serving is answered -32603 and recorded; the next request is served."""
+    venue = Venue(fail_on_defect=False)
+    guest = venue.client(login=False)
+    venue.engine.listings["broken"] = None  # type: ignore[assignment]
+    assert guest.code("public/get_all_instruments", instrument_type="option", expired=False) == -32603
+    assert guest.call("public/get_time")
+    assert [row["method"] for row in venue.exchange.ledger.of("defect")][-1] == "public/get_all_instruments"
+
+
 # -- logging in
 
 

@@ -282,6 +282,18 @@ async def test_a_restart_cuts_everybody_and_turns_newcomers_away_until_it_is_ove
         assert len((await again.call("private/get_open_orders", subaccount_id=signer.subaccount))["orders"]) == 1
 
 
+async def test_a_restart_may_lose_every_order(autojump_clock: MockClock) -> None:
+    """Told so, the venue comes back empty, and the ledger shows each order's end."""
+    async with open_house() as house:
+        wire, signer = await house.trader()
+        await wire.call("private/order", **signer.signed())
+        house.exchange.faults.restart(down_s=1.0, orders_survive=False)
+        await trio.sleep(2)
+        assert house.resting() == 0
+        kinds = [row["kind"] for row in house.exchange.ledger.of("down", "up", "order")]
+        assert kinds[-3:] == ["down", "order", "up"]
+
+
 async def test_late_cancel_on_disconnect_comes_late(autojump_clock: MockClock) -> None:
     """Between the drop and the late cancel the order is still there, and the fault is counted."""
     async with open_house() as house:
@@ -357,6 +369,29 @@ async def test_rest_without_or_with_wrong_headers_is_refused(autojump_clock: Moc
         assert answer["error"]["code"] == -32601
         _, answer = await post(stream, "/v3/public/get_time", b"{")
         assert answer["error"]["code"] == -32700
+
+
+async def test_levers_are_there_only_when_asked_for(autojump_clock: MockClock) -> None:
+    """A process can be told to misbehave over HTTP; a venue without levers knows no such path."""
+    async with open_house() as house:
+        assert (await post(house.stream(), "/paper/struck", {}))[0] == 404
+    async with open_house(levers=True) as house:
+        stream, wire = house.stream(), await house.socket()
+        assert (await post(stream, "/paper/frame", {"kind": "explode"}))[0] == 400
+        assert (await post(stream, "/paper/unheard", {}))[0] == 404
+        status, _ = await post(stream, "/paper/request", {"name": "refuse", "method": "public/get_time", "code": -32603})
+        assert status == 200
+        assert (await wire.call("public/get_time"))["code"] == -32603
+        assert await wire.call("public/get_time") > 0
+        assert await post(stream, "/paper/late_cancel", {"seconds": 3}) == (200, {"struck": {"refuse": 1}})
+        assert house.exchange.faults.late_cancel_s == 3
+        assert (await post(stream, "/paper/kill", {}))[0] == 200
+        with pytest.raises(ConnectionClosed):
+            await wire.call("public/get_time")
+        assert (await post(stream, "/paper/maintenance", {"on": True}))[0] == 200
+        assert house.venue.engine.maintenance
+        assert (await post(stream, "/paper/clear", {}))[0] == 200
+        assert house.exchange.faults.late_cancel_s == 0
 
 
 async def test_other_http_requests_are_told_what_they_are(autojump_clock: MockClock) -> None:
