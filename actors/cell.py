@@ -16,6 +16,7 @@ import tricycle
 import trio
 from loguru import logger
 
+from actors.clerk import Clerk
 from actors.clock import Clock
 from actors.console.listing import Chosen, choose, is_chosen
 from actors.console.settings import CellSettings, Settings
@@ -97,20 +98,19 @@ class Cell:
             self.dialect, cell.underlying, clock, self._public_link, self._wants, self._fresh_send.send_nowait
         )
         self.market.on_venue = self._on_venue
+        self.clerk = Clerk(self.dialect, label, self.instruments, self.orders, self.risk, clock, self.journal)
+        self.clerk.on_event = self._event
         self.desk = OrderDesk(
             self.dialect,
             self._private_link(),
             label,
             cell.underlying,
             self.instruments,
-            self.orders,
-            self.risk,
+            self.clerk,
             clock,
-            self.journal,
             cell.quoting,
             mmp=cell.mmp.enabled,
         )
-        self.desk.on_event = self._event
         if guarded:
             self.desk.block("guard", "no word of a living guard yet")
         self.truth = Truth(self.desk, cell.underlying, clock)
@@ -122,7 +122,7 @@ class Cell:
         async with tricycle.open_service_nursery() as services:
             try:
                 await services.start(self.journal.run)
-                services.start_soon(self.desk.listen)
+                services.start_soon(self.clerk.listen)
                 await self._connect(services)
                 async with trio.open_nursery() as quoters:
                     task_status.started()
@@ -223,8 +223,8 @@ class Cell:
         """What no single quoter can see: a stale index, a dead link, a clock that jumped, a fatal refusal."""
         while True:
             await trio.sleep(WATCH_S)
-            if self.desk.fatal is not None:
-                raise self.desk.fatal
+            if self.clerk.fatal is not None:
+                raise self.clerk.fatal
             self._halt_if(
                 "market data", not self.market.link.is_up, f"market data link {self.market.link.state}"
             )
@@ -253,7 +253,7 @@ class Cell:
             name = instrument.name
             self.instruments[name] = instrument
             self.quoters[name] = self._quoter(name)
-            self.desk.bells[name] = self.market.pictures[name].bell
+            self.clerk.bells[name] = self.market.pictures[name].bell
             self.risk.exposure.refresh(name)
         self._allot()
 
@@ -357,7 +357,7 @@ class Cell:
         return self._link(
             "private",
             lambda: self.dialect.open_private(),
-            lambda notice: self.desk.on_notice(notice),
+            lambda notice: self.clerk.on_notice(notice),
             self._on_account,
             lambda reason: self.truth.on_down(reason),
         )

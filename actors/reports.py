@@ -55,11 +55,11 @@ def snapshot(cell: Cell) -> CellSnapshot:
             if (left := desk.budget.left(pool, now)) is not None
         ],
         links=[_link("public", cell.market.link, now), _link("private", desk.link, now)],
-        requests=dict(desk.figures.requests),
-        rejects=dict(desk.figures.rejects),
-        fills=desk.figures.fills,
-        volume=desk.figures.volume,
-        fees=format(sum(desk.figures.fees.values()), "f"),
+        requests=dict(desk.clerk.figures.requests),
+        rejects=dict(desk.clerk.figures.rejects),
+        fills=desk.clerk.figures.fills,
+        volume=desk.clerk.figures.volume,
+        fees=format(sum(desk.clerk.figures.fees.values()), "f"),
         restarts=cell.restarts,
         quarantined=sorted(cell.quarantined),
         warnings=[*cell.risk.halts.values(), *desk.blocks.values()],
@@ -71,11 +71,11 @@ def figures(cell: Cell) -> dict[str, Any]:
     desk, exposure = cell.desk, cell.risk.exposure
     return {
         "instruments_quoted": len(cell.quoted_ever),
-        "requests": dict(desk.figures.requests),
-        "rejects": dict(desk.figures.rejects),
-        "fills": desk.figures.fills,
-        "volume": round(desk.figures.volume, 12),
-        "fees": {currency: format(fee, "f") for currency, fee in desk.figures.fees.items()},
+        "requests": dict(desk.clerk.figures.requests),
+        "rejects": dict(desk.clerk.figures.rejects),
+        "fills": desk.clerk.figures.fills,
+        "volume": round(desk.clerk.figures.volume, 12),
+        "fees": {currency: format(fee, "f") for currency, fee in desk.clerk.figures.fees.items()},
         "exposure": cell.contracts(exposure.total),
         "exposure_peak": cell.contracts(exposure.peak),
         "positions": {

@@ -25,6 +25,8 @@ LATE_MS = 250
 OVERLAP_MS = 60_000
 """Fills are asked from this long before the last known moment: trade ids keep them from counting twice."""
 AUDIT_S = 30.0
+SETTLE_S = 0.1
+"""Most unknown orders are explained by a notification already on its way; only then is the venue asked."""
 WEDGED = (VenueUnreachable, OutcomeUnknown, VenueRefused)
 
 
@@ -65,10 +67,10 @@ class Truth:
         for order in list(self.desk.orders.live()):
             self.desk.orders.lost(order, now)
         self._up = trio.Event()
-        for name in self.desk.bells:
+        for name in self.desk.clerk.bells:
             self.desk.risk.exposure.refresh(name)
         if "leaving" not in self.desk.blocks:
-            self.desk.on_event("warning", f"private link down: {reason}")
+            self.desk.clerk.on_event("warning", f"private link down: {reason}")
 
     # -- start and reconnect
 
@@ -122,7 +124,7 @@ class Truth:
             if first:
                 self.desk.orders.note_trade(fill.trade_id, fill.ts_ms)  # in the positions that are read next
             else:
-                self.desk.apply_fill(fill)
+                self.desk.clerk.apply_fill(fill)
         self._fills_from_ms = asked_ms
         return fills
 
@@ -151,7 +153,8 @@ class Truth:
     async def resolve(self) -> None:
         """Settles unknown orders by evidence while the link is up; forever."""
         while True:
-            await self.desk.unknown_bell.wait()
+            await self.desk.clerk.unknown_bell.wait()
+            await trio.sleep(SETTLE_S)
             while self.desk.orders.unknown() and self.desk.link.is_up and "truth" not in self.desk.blocks:
                 try:
                     await self._resolve_once()
@@ -171,7 +174,7 @@ class Truth:
                 continue
             seen = alive.get(order.client_id) or ids.get(order.venue_id)
             if seen is not None:
-                self.desk.apply_order(seen)
+                self.desk.clerk.apply_order(seen)
             elif asked_ms > order.reject_ms + LATE_MS:
                 await self._bury(order)
         if self.desk.orders.unknown():
@@ -191,11 +194,11 @@ class Truth:
                 self.desk.dialect.order_state(order.client_id, order.venue_id, order.instrument, order.changed_ms)
             )
             if told is not None:
-                self.desk.apply_order(told)
+                self.desk.clerk.apply_order(told)
                 return
         await self._read_fills()
         self.desk.orders.proven_gone(order, "settled by evidence")
-        self.desk.touched(order.instrument)
+        self.desk.clerk.touched(order.instrument)
 
     # -- audit
 
@@ -227,7 +230,7 @@ class Truth:
             if held.client_id in before and held.state is OrderState.OPEN and not shown & {held.client_id, held.venue_id}:
                 self._alarm(f"{held.instrument} {held.side.name} {held.client_id} is open here, not at the venue")
                 orders.lost(held, trio.current_time())
-                self.desk.unknown_bell.ring()
+                self.desk.clerk.unknown_bell.ring()
         orders.forget_settled(self._clock.now_ms() - 10 * OVERLAP_MS)
 
     async def _check_known(self, order: VenueOrder) -> None:
@@ -242,7 +245,7 @@ class Truth:
     def _alarm(self, text: str) -> None:
         self.alarms += 1
         logger.error("audit: {}", text)
-        self.desk.on_event("error", text)
+        self.desk.clerk.on_event("error", text)
 
     # -- the way out
 

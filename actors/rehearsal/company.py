@@ -17,10 +17,14 @@ from loguru import logger
 
 from actors.cell import Cell
 from actors.rehearsal.network import Cable
+from actors.rehearsal.nets import MemoryPosts, guard_acts
 from actors.rehearsal.scene import Scene
 from actors.rehearsal.stage import Stage
-from actors.rehearsal.terms import Claim
+from actors.rehearsal.terms import Claim, Proven
 from actors.trading.restarts import RestartRule, Restarts
+
+GUARD_BOUND_S = 120.0
+"""Every disaster is over long before this: a guard without a proof by then is a finding."""
 
 
 @attrs.define(eq=False)
@@ -32,6 +36,7 @@ class Life:
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     cables: list[Cable] = attrs.field(factory=list)
     unplugged: bool = False
+    proven: bool = False
     over: bool = False
     task: trio.lowlevel.Task | None = None
     error: str = ""
@@ -54,8 +59,8 @@ class Life:
                 for name, steps in cell.risk.exposure.positions.items()
                 if name in cell.instruments
             },
-            fees=sum(cell.desk.figures.fees.values(), Decimal(0)),
-            fills=cell.desk.figures.fills,
+            fees=sum(cell.clerk.figures.fees.values(), Decimal(0)),
+            fills=cell.clerk.figures.fills,
         )
 
 
@@ -67,12 +72,15 @@ class Company:
         self.scene = scene
         self.lives: list[Life] = []
         self.claims: list[Claim] = []
+        self.proofs: list[Proven] = []
+        self.guard_needed = ""
         self.cables: list[Cable] = []
         self.door_open = True
         self.stopping = False
         self.gave_up = ""
         self.say = say
         self._rng = random.Random(f"company {scene.seed}")
+        self.posts = MemoryPosts(stage, scene.lag_s, self._rng, lambda: self.door_open)
 
     @property
     def life(self) -> Life | None:
@@ -92,13 +100,18 @@ class Company:
                 ended = trio.Event()
                 dying.start_soon(self._live, life, ended)
                 await ended.wait()
+                if self.guard_needed:
+                    await self.leave_to_guard(self.guard_needed)
+                    self.guard_needed = ""
                 if self.stopping:
                     break
                 wait_s = restarts.crashed(trio.current_time())
                 if wait_s is None:
-                    self.gave_up = "the cell died too often"
+                    self.say("the cell died too often: a clean stop")
                     break
                 await trio.sleep(wait_s)
+        if self.lives and not self.lives[-1].proven:
+            await self.leave_to_guard("not everything is proven")
 
     def stop(self) -> None:
         """The clean end: the living cell proves, then leaves."""
@@ -110,6 +123,22 @@ class Company:
         life = self.life
         if life is not None:
             life.kill()
+
+    def kill_all(self) -> None:
+        """Supervisor and cell at once: the guard acts, and only then somebody starts the maker again."""
+        self.guard_needed = "the supervisor died"
+        self.kill()
+
+    async def leave_to_guard(self, why: str) -> None:
+        """The guard cancels and asks until the venue says none; its word is kept for the judge."""
+        self.say(f"guard acts: {why}")
+        with trio.move_on_after(GUARD_BOUND_S) as patience:
+            word = await guard_acts(self.stage, self.scene, self.posts, why)
+            labels = tuple(life.label for life in self.lives)
+            self.proofs.append(Proven(self.now_ns(), "the guard", labels))
+            self.say(word.text)
+        if patience.cancelled_caught:
+            self.gave_up = f"the guard had no proof after {GUARD_BOUND_S:g} s"
 
     def _new_life(self) -> Life:
         run = f"r{len(self.lives) + 1}"
@@ -123,7 +152,6 @@ class Company:
 
     async def _live(self, life: Life, ended: trio.Event) -> None:
         """One incarnation; `ended` when nothing of it can reach the exchange any more."""
-        life.task = trio.lowlevel.current_task()
 
         async def watch() -> None:
             while not life.unplugged:
@@ -132,22 +160,29 @@ class Company:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(watch)
-            with life.scope:
-                try:
-                    await life.cell.run()
-                except* Exception as errors:
-                    life.error = repr(errors.exceptions[0])
-                    self.say(f"{life.label} died: {life.error}")
-                    logger.opt(exception=errors).debug("cell died")
+            async with trio.open_nursery() as body:
+                body.start_soon(self._run_cell, life)
             life.over = True
             nursery.cancel_scope.cancel()
         ended.set()
+
+    async def _run_cell(self, life: Life) -> None:
+        life.task = trio.lowlevel.current_task()
+        with life.scope:
+            try:
+                await life.cell.run()
+            except* Exception as errors:
+                life.error = repr(first_of(errors))
+                self.say(f"{life.label} died: {life.error}")
+                logger.opt(exception=errors).debug("cell died")
 
     async def _keep_claim(self, life: Life) -> None:
         """Called with the proof in hand and every link still open."""
         await trio.lowlevel.checkpoint()
         if not life.unplugged:
+            life.proven = True
             self.claims.append(life.claim(self.now_ns()))
+            self.proofs.append(Proven(self.now_ns(), life.label, (life.label,)))
             self.say(f"{life.label}: {life.cell.proof.text}")
 
     async def _dial(self, life: Life) -> trio.abc.Stream:
@@ -163,3 +198,10 @@ class Company:
         self.stage.nursery.start_soon(self.stage.server.serve_stream, cable.far, cable.peer)
         await trio.lowlevel.checkpoint()
         return cable.near
+
+
+def first_of(errors: BaseException) -> BaseException:
+    """The first plain error inside groups of groups."""
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return errors

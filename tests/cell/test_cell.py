@@ -54,7 +54,7 @@ async def test_a_newcomer_sees_every_strike_quoted_and_nothing_left(autojump_clo
         with trio.move_on_after(20):
             await cell.run()
         assert len(cell.quoted_ever) == 6
-        assert cell.desk.figures.requests["place"] >= 12
+        assert cell.clerk.figures.requests["place"] >= 12
         assert cell.proof.confirmed
         assert resting(stage) == {}
 
