@@ -18,10 +18,10 @@ import msgspec
 from loguru import logger
 
 from actors.console.exits import Exit
+from actors.rehearsal.faults import KINDS
 from actors.rehearsal.run import Outcome, Tally, rehearse
 from actors.trading.errors import ConfigError
 
-KINDS: tuple[str, ...] = ()
 SHOWN_LINES = 60
 CHUNK = 8
 

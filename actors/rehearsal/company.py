@@ -16,8 +16,8 @@ import trio
 from loguru import logger
 
 from actors.cell import Cell
-from actors.rehearsal.network import Cable
 from actors.rehearsal.nets import MemoryPosts, guard_acts
+from actors.rehearsal.network import Cable
 from actors.rehearsal.scene import Scene
 from actors.rehearsal.stage import Stage
 from actors.rehearsal.terms import Claim, Proven

@@ -69,6 +69,8 @@ class FloorReplay:
         self.requests: dict[tuple[int, Any], Row] = {}
         self.wallet = ""
         self.faults: Counter[str] = Counter()
+        self.lost_channel = ""
+        """Channel (its first two words) of the notice that the last row's fault struck."""
         self._outages = outages
         self._last_notice: Row | None = None
 
@@ -134,12 +136,14 @@ class FloorReplay:
     def _on_fault(self, row: Row) -> None:
         """A frame fault's row follows the row of the frame that it struck."""
         self.faults[row["fault"]] += 1
+        self.lost_channel = ""
         notice = self._last_notice
         if notice is None or row["fault"] not in LOST_FRAME or row.get("direction") != "out":
             return
         door = self.doors.get(row["session"])
         if door is not None and row["n"] > notice["n"] and door.heard_ns.get(notice["channel"]) == notice["t"]:
             del door.heard_ns[notice["channel"]]
+            self.lost_channel = ".".join(notice["channel"].split(".")[:2])
 
     def _note_book(self, data: Row) -> None:
         name = data["instrument_name"]

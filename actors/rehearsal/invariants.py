@@ -12,13 +12,14 @@ from decimal import Decimal
 
 import attrs
 
-from actors.rehearsal.floor_replay import MATCHING, ORDERING, ZERO, FloorReplay, Row
-from actors.rehearsal.terms import Claim, Terms
+from actors.rehearsal.floor_replay import ORDERING, ZERO, FloorReplay, Row
+from actors.rehearsal.terms import Claim, Proven, Terms
 
 SLACK_NS = 50_000_000
 """Venue time is kept to the millisecond and the exchange moves in steps: two clocks may differ by so much."""
 RATE_LIMITED = -32000
 SELF_CROSSING = 11007
+BUNCHING = frozenset({"delay", "duplicate", "reorder", "stall", "clock_jump"})
 EXCUSE_NS = 15_000_000_000
 """How long a fault that bunches or doubles requests may excuse a request over the rate limit."""
 
@@ -210,6 +211,147 @@ class FiguresAgree(Check):
             self.broken(f"{claim.label}: counted {claim.fees} of fees, they were {fees}")
 
 
+class FreshOnly(Check):
+    """No order on stale data: book and index were heard within their bounds when it was sent."""
+
+    name = "no order on stale data"
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        super().__init__(replay, terms, report)
+        self._heard: dict[str, list[int]] = {}
+        """Channel -> when it was delivered; an order on its way is held against what was there when it left."""
+
+    def on_notice(self, row: Row) -> None:
+        if row["channel"].startswith(("orderbook.", "spot_feed.")) and self.replay.heard(row["channel"]) == row["t"]:
+            self._heard.setdefault(_subject(row["channel"]), []).append(row["t"])
+
+    def on_fault(self, row: Row) -> None:
+        """The frame just written was struck: it was not delivered after all."""
+        for channel, times in self._heard.items():
+            if times and times[-1] == row["t"] and self.replay.lost_channel == channel:
+                times.pop()
+
+    def on_request(self, row: Row) -> None:
+        if not self.terms.is_our_order(row):
+            return
+        name, sent = row["params"]["instrument_name"], self.terms.sent_ns(row)
+        self._hold(f"orderbook.{name}", sent, self.terms.max_book_age_s, f"{name}: book")
+        self._hold(f"spot_feed.{self.terms.underlying}", sent, self.terms.max_index_age_s, f"{name}: index")
+
+    def _hold(self, subject: str, sent_ns: int, bound_s: float, what: str) -> None:
+        last = next((at for at in reversed(self._heard.get(subject, ())) if at <= sent_ns), None)
+        if last is None:
+            self.broken(f"{what} was never heard when the order was sent")
+        elif sent_ns - last > bound_s * 1e9 + SLACK_NS:
+            self.broken(f"{what} was {(sent_ns - last) / 1e9:.2f} s old when the order was sent, bound {bound_s:g} s")
+
+
+def _subject(channel: str) -> str:
+    return ".".join(channel.split(".")[:2])
+
+
+class NothingWhileHalted(Check):
+    """No order is sent while it is known that none may be: no guard, an MMP freeze that was heard."""
+
+    name = "nothing while halted"
+
+    def on_request(self, row: Row) -> None:
+        if not self.terms.is_our_order(row):
+            return
+        sent = self.terms.sent_ns(row)
+        for halt in self.terms.halts:
+            if halt.from_ns < sent < halt.to_ns and row["params"]["label"].startswith(halt.label):
+                self.broken(f"{row['params']['instrument_name']}: sent {(sent - halt.from_ns) / 1e9:.3f} s into: {halt.why}")
+
+
+class WithinBudget(Check):
+    """No request over the venue's rate limit, unless a fault bunched or doubled what we had spread."""
+
+    name = "rate budget respected"
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        super().__init__(replay, terms, report)
+        self._excuse_ns = -EXCUSE_NS
+        self._injected = 0
+
+    def on_fault(self, row: Row) -> None:
+        if row["fault"] == "rate_limit":
+            self._injected += 1
+        elif row["fault"] in BUNCHING:
+            self._excuse_ns = row["t"]
+
+    def on_answer(self, row: Row) -> None:
+        if code_of(row) != RATE_LIMITED:
+            return
+        if self._injected:
+            self._injected -= 1
+        elif row["t"] - self._excuse_ns > EXCUSE_NS:
+            self.broken(f"{row['method']} drew a rate limit")
+
+
+class ForeignUntouched(Check):
+    """The operator's orders end by his hand, a fill, their time, MMP or the wallet's cancel-on-disconnect; not by us."""
+
+    name = "foreign orders untouched"
+    BY_SOMEBODY = "user_request"
+
+    def on_order(self, row: Row) -> None:
+        if row["account"] != self.terms.account or row["label"].startswith(self.terms.ours):
+            return
+        if row["status"] == "cancelled" and row["reason"] == self.BY_SOMEBODY and row["t"] not in self.terms.by_hand_ns:
+            self.broken(f"{row['label'] or 'an order without label'} on {row['instrument']} was cancelled for its owner")
+
+
+class StandsStill(Check):
+    """In a market that does not move nobody improves on himself."""
+
+    name = "no self-improvement"
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        super().__init__(replay, terms, report)
+        self._last: dict[tuple[str, str], tuple[Decimal, Decimal | None]] = {}
+
+    def on_order(self, row: Row) -> None:
+        if not self.terms.is_frozen or not self.is_ours(row) or row["status"] != "open":
+            return
+        key, price = (row["instrument"], row["side"]), Decimal(row["price"])
+        best = self.replay.others.get(row["instrument"], (None, None))[row["side"] == "ask"]
+        before = self._last.get(key)
+        self._last[key] = price, best
+        if before is None or before[1] is None or best is None:
+            return
+        sign = 1 if row["side"] == "bid" else -1
+        if (price - before[0]) * sign > 0 and (best - before[1]) * sign <= 0:
+            moves = f"from {before[0]} to {price}, others' best from {before[1]} to {best}"
+            self.broken(f"{row['instrument']}: {row['side']} {moves}")
+
+
+class ProvenMeansNone(Check):
+    """After "nothing of ours rests" nothing under those labels rests or comes to rest."""
+
+    name = "a proof holds"
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        super().__init__(replay, terms, report)
+        self._proofs = sorted(terms.proofs, key=lambda proof: proof.at_ns)
+        self._over: dict[str, str] = {}
+
+    def see(self, row: Row) -> None:
+        while self._proofs and self._proofs[0].at_ns < row["t"]:
+            self._begin(self._proofs.pop(0))
+        super().see(row)
+
+    def _begin(self, proof: Proven) -> None:
+        self._over.update(dict.fromkeys(proof.labels, proof.who))
+        for order in self.replay.resting.values():
+            if order.label in proof.labels:
+                self.broken(f"{proof.who} said none rests, and {order.instrument} at {order.price} ({order.label}) did")
+
+    def on_order(self, row: Row) -> None:
+        if row["account"] == self.terms.account and row["status"] == "open" and row["label"] in self._over:
+            self.broken(f"{self._over[row['label']]} said none rests, and {row['instrument']} ({row['label']}) came to")
+
+
 def code_of(row: Row) -> int:
     """The error an answer carries, also of a replace whose new half failed; 0 for none."""
     body = row["body"]
@@ -221,4 +363,16 @@ def _is_object(body: Row) -> bool:
     return bool(body.get("error")) or isinstance(body.get("result"), dict)
 
 
-EVERY: tuple[type[Check], ...] = (NothingLeft, WithinLimits, NoCrossing, OnGrid, FiguresAgree)
+EVERY: tuple[type[Check], ...] = (
+    NothingLeft,
+    WithinLimits,
+    NoCrossing,
+    OnGrid,
+    FiguresAgree,
+    FreshOnly,
+    NothingWhileHalted,
+    WithinBudget,
+    ForeignUntouched,
+    StandsStill,
+    ProvenMeansNone,
+)

@@ -17,7 +17,8 @@ import trio.testing
 
 from actors.rehearsal.company import Company
 from actors.rehearsal.determinism import seeded
-from actors.rehearsal.judge import Terms, Verdict, judge
+from actors.rehearsal.faults import Mischief
+from actors.rehearsal.judge import Terms, Verdict, Violation, judge
 from actors.rehearsal.operator import Operator
 from actors.rehearsal.scene import Scene, draw_scene
 from actors.rehearsal.stage import Stage, open_stage
@@ -75,16 +76,22 @@ async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> Outc
     async with open_stage(scene.paper, seed=scene.seed, server=server, start_ns=scene.start_ns) as stage:
         company = Company(stage, scene, teller.say)
         operator = Operator(stage.exchange, _account(stage), stage.rng)
+        mischief = Mischief(company, kinds, scene.seed)
         operator.place(scene.manual)
+        teller.say(describe(scene))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(company.play)
+            nursery.start_soon(mischief.run, scene.length_s)
             await trio.sleep(scene.length_s)
             operator.withdraw()
             await trio.sleep(SETTLE_S)
+            teller.say("-- stop")
             company.stop()
         await trio.sleep(SETTLE_S)
         rows = list(stage.exchange.ledger.records)
-    verdict = judge(rows, _terms(scene, stage, company))
+    verdict = judge(rows, _terms(scene, stage, company, operator, mischief))
+    if company.gave_up:
+        verdict.violations.append(Violation("the guard proves", len(rows), 0, company.gave_up))
     return Outcome(scene.seed, verdict, digest(rows), len(company.lives), teller.lines)
 
 
@@ -92,7 +99,7 @@ def _account(stage: Stage) -> int:
     return int(stage.facts["subaccount_id"])
 
 
-def _terms(scene: Scene, stage: Stage, company: Company) -> Terms:
+def _terms(scene: Scene, stage: Stage, company: Company, operator: Operator, mischief: Mischief) -> Terms:
     cell, tag = scene.cell, scene.settings.venue.tag
     return Terms(
         account=_account(stage),
@@ -105,7 +112,23 @@ def _terms(scene: Scene, stage: Stage, company: Company) -> Terms:
         reject_after_s=cell.quoting.reject_after_s,
         underlying=cell.underlying,
         is_frozen=scene.paper.frozen,
+        halts=tuple(mischief.halts),
+        outages=tuple(mischief.outages),
+        skews=tuple(mischief.skews),
         claims=tuple(company.claims),
+        proofs=tuple(company.proofs),
+        by_hand_ns=tuple(operator.acted_ns),
+    )
+
+
+def describe(scene: Scene) -> str:
+    """The scene in a line, for the head of the timeline."""
+    cell, paper = scene.cell, scene.paper
+    return (
+        f"seed {scene.seed}: {scene.length_s:g} s, {cell.quoting.strategy}, size {cell.quoting.size:g}, "
+        f"max_position {cell.limits.max_position:g}, max_exposure {cell.limits.max_exposure:g}, tier {paper.tier}, "
+        f"lag {scene.lag_s[0]:g}..{scene.lag_s[1]:g} s, {paper.world['strikes']} strikes"
+        f"{', frozen' if paper.frozen else ''}{', mmp' if cell.mmp.enabled else ''}, {scene.manual} manual orders"
     )
 
 

@@ -46,6 +46,15 @@ class Claim:
     fills: int
 
 
+@attrs.frozen
+class Proven:
+    """Somebody said, on the venue's word, that nothing under these labels rests or can come to rest."""
+
+    at_ns: int
+    who: str
+    labels: tuple[str, ...]
+
+
 @attrs.frozen(kw_only=True)
 class Terms:
     account: int
@@ -65,6 +74,9 @@ class Terms:
     outages: tuple[Outage, ...] = ()
     skews: tuple[Skew, ...] = ()
     claims: tuple[Claim, ...] = ()
+    proofs: tuple[Proven, ...] = ()
+    by_hand_ns: tuple[int, ...] = ()
+    """When the operator himself withdrew orders."""
 
     def is_our_order(self, row: Row) -> bool:
         """An order request of ours, as the exchange heard it."""
@@ -73,8 +85,8 @@ class Terms:
     def sent_ns(self, row: Row) -> int:
         """When an order was sent, by the venue's clock: it carries its own deadline."""
         by_maker = int(row["params"]["reject_timestamp"]) * 1_000_000 - round(self.reject_after_s * 1e9)
-        ahead = 0
+        heard, ahead = int(row["t"]), 0
         for skew in self.skews:
             if skew.at_ns <= by_maker - skew.ahead_ns:
                 ahead = skew.ahead_ns
-        return min(row["t"], by_maker - ahead)
+        return min(heard, by_maker - ahead)
