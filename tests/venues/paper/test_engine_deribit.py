@@ -248,7 +248,8 @@ def test_half_a_quote_amends_just_that(quoting: Stage) -> None:
     quote(quoting, both(390, 410))
     quote(quoting, QuoteEntry(instrument=NAME, bid=side(395, None), ask=side(None, 3)))
     assert quoting.book(NAME) == ([(395, 5)], [(410, 3)])
-    quote(quoting, QuoteEntry(instrument=NAME, bid=side(None, 0)))
+    (gone,) = quote(quoting, QuoteEntry(instrument=NAME, bid=side(None, 0))).orders
+    assert (gone.status, gone.price) == (OrderStatus.CANCELLED, 395)
     assert quoting.book(NAME) == ([], [(410, 3)])
     done = quote(quoting, QuoteEntry(instrument=NAME, bid=side(400, None)))
     assert [error.refusal.reason for error in done.errors] == [Reason.BAD_ARGUMENTS]

@@ -23,7 +23,14 @@ from engine_stage import (
     refused,
 )
 
-from actors.venues.paper.events import InstrumentState, OrderChanged, OrderReleased, StateChanged, Traded
+from actors.venues.paper.events import (
+    InstrumentState,
+    MaintenanceSwitched,
+    OrderChanged,
+    OrderReleased,
+    StateChanged,
+    Traded,
+)
 from actors.venues.paper.rules import DAY_S
 from actors.venues.paper.tickets import CancelReason, OrderStatus, OrderType, Reason, Refusal, TimeInForce
 
@@ -202,6 +209,19 @@ def test_nothing_trades_outside_its_hours(stage: Stage) -> None:
     assert stage.engine.cancel(MAKER, order.order_id).status is OrderStatus.CANCELLED
     states = [(change.instrument, change.state.value) for change in stage.told(StateChanged)]
     assert states == [(late.name, "open"), (CALL, "halted"), (CALL, "settlement"), (CALL, "open")]
+
+
+def test_the_maintenance_switch_is_told_once(stage: Stage) -> None:
+    """Only a change is news, and mass requests are refused like single ones."""
+    for on in (True, True, False, False):
+        stage.engine.set_maintenance(on)
+        assert stage.engine.maintenance is on
+        if on:
+            with refused(Reason.MAINTENANCE):
+                stage.engine.mass_quote(MAKER, "q", "g", [])
+            with refused(Reason.MAINTENANCE):
+                stage.engine.cancel_where(MAKER)
+    assert [event.on for event in stage.told(MaintenanceSwitched)] == [True, False]
 
 
 # -- signature, nonce, expiry
@@ -439,6 +459,7 @@ def test_cancels_and_post_only_quotes_pass_an_order_in_the_bump() -> None:
     stage.engine.advance()
     (released,) = stage.told(OrderReleased)
     assert (released.order.status, released.fills, released.refusal) == (OrderStatus.OPEN, (), None)
+    assert released.order is not taker.order
     assert stage.book() == ([(1000, 100)], [(1010, 100)])
 
 
@@ -471,7 +492,24 @@ def test_an_order_refused_after_the_bump_is_told_so() -> None:
     assert isinstance(first.refusal, Refusal)
     assert isinstance(second.refusal, Refusal)
     assert (first.refusal.reason, second.refusal.reason) == (Reason.SELF_CROSS, Reason.SELF_CROSS)
+    assert first.order.cancel_reason is second.order.cancel_reason is CancelReason.SELF_TRADE
     assert [order.price for order in stage.engine.open_orders(MAKER)] == [985]
+
+
+def test_what_becomes_of_an_order_in_the_bump_is_told_step_by_step() -> None:
+    """Waiting, then cancelled for finding nothing: the order's changes come before its release."""
+    stage = derive_stage(speed_bump_ns=10_000_000)
+    order = stage.put(BID, 1000, 100, tif=TimeInForce.IOC).order
+    (waiting,) = stage.told(OrderChanged)
+    assert (waiting.order.order_id, waiting.order.status) == (order.order_id, OrderStatus.PENDING)
+    stage.pass_s(1)
+    stage.engine.advance()
+    changed, released = (event for event in stage.engine.drain() if isinstance(event, OrderChanged | OrderReleased))
+    assert isinstance(changed, OrderChanged)
+    assert isinstance(released, OrderReleased)
+    assert (changed.order.status, changed.order.cancel_reason) == (OrderStatus.CANCELLED, CancelReason.IMMEDIATE)
+    assert released.refusal is not None
+    assert released.refusal.reason is Reason.NOTHING_TO_MATCH
 
 
 def test_an_order_that_died_in_the_bump_is_still_answered() -> None:
