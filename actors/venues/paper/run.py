@@ -64,6 +64,8 @@ class PaperRun:
     chain_id: int = PAPER_CHAIN
     strict_params: bool = True
     max_connections_per_ip: int | None = None
+    max_waiting: int = 8_000_000
+    """Characters that may wait for a slow reader before it is dropped."""
     notices: str = "mixed"
     record_market: bool = True
     ledger: Path | None = None
@@ -103,6 +105,7 @@ def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None)
         settings=ExchangeSettings(
             seed=run.seed,
             max_connections_per_ip=run.max_connections_per_ip,
+            max_waiting=run.max_waiting,
             notices=run.notices,
             record_market=run.record_market,
             fail_on_defect=run.fail_on_defect,

@@ -8,13 +8,14 @@ called for it exactly once, and one client's death disturbs nobody else.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import attrs
 import h11
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, wrap_server_stream
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from actors.venues.paper.exchange import Exchange
 from actors.venues.paper.sessions import Session
@@ -26,7 +27,15 @@ CLOSE_GRACE_S = 1.0
 MAX_REST_BODY = 1_000_000
 UNSUPPORTED_DATA = 1003
 POLICY_VIOLATION = 1008
-Gone = (ConnectionClosed, HandshakeError, trio.BrokenResourceError, trio.ClosedResourceError)
+Gone = (
+    ConnectionClosed,
+    HandshakeError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    trio.BrokenResourceError,
+    trio.ClosedResourceError,
+)
+"""How a connection ends when its peer does something wrong or is no more."""
 
 
 @attrs.define
@@ -51,7 +60,11 @@ class ReplayStream(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream, head: bytes) -> None:
         self._stream = stream
         self._head = head
-        self._corked: list[bytes] | None = None
+        self._held: list[bytes] = []
+        self._is_corked = False
+        self._is_torn = False
+        """True while a write is on its way, and for ever after one that was cut: no frame may follow half a frame."""
+        self._lock = trio.Lock()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         if self._head:
@@ -62,19 +75,28 @@ class ReplayStream(trio.abc.Stream):
         return bytes(await self._stream.receive_some(max_bytes))
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self._corked is not None:
-            self._corked.append(bytes(data))
-            return
-        await self._stream.send_all(data)
+        self._held.append(bytes(data))
+        await self.flush()
 
-    def cork(self) -> None:
-        """Hold writes back until `uncork`; nobody may await anything but `send_all` in between."""
-        self._corked = []
+    @contextmanager
+    def corked(self) -> Iterator[None]:
+        """Writes inside are held back; `flush` afterwards, or the next write, sends them in one."""
+        self._is_corked = True
+        try:
+            yield
+        finally:
+            self._is_corked = False
 
-    async def uncork(self) -> None:
-        held, self._corked = self._corked, None
-        if held:
-            await self._stream.send_all(b"".join(held))
+    async def flush(self) -> None:
+        """Send what is held, unless corked; writers queue up behind each other."""
+        async with self._lock:
+            if self._is_torn:
+                raise trio.BrokenResourceError("an earlier write was cut in the middle")
+            if self._held and not self._is_corked:
+                held, self._held = self._held, []
+                self._is_torn = True
+                await self._stream.send_all(b"".join(held))
+                self._is_torn = False
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
@@ -91,12 +113,13 @@ async def read_head(stream: trio.abc.Stream) -> bytes:
     """The first bytes up to the end of the HTTP head (and whatever came with them); empty when there is none in time."""
     head = b""
     with trio.move_on_after(HANDSHAKE_S):
-        while b"\r\n\r\n" not in head and len(head) < HEAD_LIMIT:
+        while True:
             data = await stream.receive_some(HEAD_LIMIT)
             if not data:
                 return b""
             head += data
-        return head
+            if b"\r\n\r\n" in head or len(head) >= HEAD_LIMIT:
+                return head
     return b""
 
 
@@ -146,7 +169,7 @@ class Server:
                 await self._serve_socket(ReplayStream(stream, head), peer)
             else:
                 await self._serve_posts(stream, head, peer)
-        except Gone:
+        except* Gone:
             pass
         finally:
             await trio.aclose_forcefully(stream)
@@ -182,7 +205,7 @@ class Server:
         return None
 
     async def _converse(self, socket: WebSocketConnection, stream: ReplayStream, session: Session) -> None:
-        """Reader, writer and heartbeat of one socket; the first to end takes the others along."""
+        """Reader, writer, heartbeat and end of one socket; the first to be over takes the others along."""
         async with trio.open_nursery() as nursery:
 
             async def until_over(part: Callable[[], Awaitable[None]]) -> None:
@@ -193,6 +216,7 @@ class Server:
             nursery.start_soon(until_over, lambda: self._read(socket, session))
             nursery.start_soon(until_over, lambda: self._write(socket, stream, session))
             nursery.start_soon(until_over, lambda: self._beat(socket, session))
+            nursery.start_soon(until_over, lambda: self._reap(session))
         if session.doomed and not session.is_abrupt:
             with trio.move_on_after(CLOSE_GRACE_S):
                 code = UNSUPPORTED_DATA if session.doomed == "binary frame" else POLICY_VIOLATION
@@ -207,14 +231,14 @@ class Server:
             self.exchange.hear(session, message)
 
     async def _write(self, socket: WebSocketConnection, stream: ReplayStream, session: Session) -> None:
-        """Everything due leaves in one write; a doomed session still gets what it was told before, unless cut abruptly."""
+        """Everything due leaves in one write; a doomed session still gets what it was told before."""
         bell = trio.Event()
 
         def ring() -> None:
             bell.set()
 
         session.ring = ring
-        while not (session.doomed and session.is_abrupt):
+        while True:
             frames = session.due(self.exchange.clock_ns())
             if frames:
                 await self._send(socket, stream, frames)
@@ -229,12 +253,20 @@ class Server:
                 await bell.wait()
 
     async def _send(self, socket: WebSocketConnection, stream: ReplayStream, frames: list[str]) -> None:
-        stream.cork()
-        try:
+        with stream.corked():
             for frame in frames:
                 await socket.send_message(frame)
-        finally:
-            await stream.uncork()
+        await stream.flush()
+
+    async def _reap(self, session: Session) -> None:
+        """Ends a doomed connection: at once when abrupt, else when the writer had a moment to say the rest."""
+        end = trio.Event()
+        session.on_doom = end.set
+        if session.doomed:
+            end.set()
+        await end.wait()
+        if not session.is_abrupt:
+            await trio.sleep(CLOSE_GRACE_S)
 
     async def _beat(self, socket: WebSocketConnection, session: Session) -> None:
         beats = 0
@@ -272,6 +304,7 @@ class Server:
         request: h11.Request | None = None
         body = bytearray()
         with trio.move_on_after(REST_IDLE_S):
+            await trio.lowlevel.checkpoint()
             while len(body) <= MAX_REST_BODY:
                 event = http.next_event()
                 if event is h11.NEED_DATA:

@@ -66,6 +66,8 @@ class Session:
     """When the last delayed inbound frame arrives: later ones queue behind it."""
     said_until_ns: int = 0
     ring: Callable[[], None] = _nobody
+    """Called when frames wait."""
+    on_doom: Callable[[], None] = _nobody
     _waiting: list[Frame] = attrs.field(factory=list)
     _waiting_chars: int = 0
     _said: int = 0
@@ -99,6 +101,7 @@ class Session:
             self.doomed = why
             self.is_abrupt = abrupt
             self.ring()
+            self.on_doom()
 
 
 class Sessions:

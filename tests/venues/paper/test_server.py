@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import trio
 from derive_desk import CALL, NOW_S, Signer, Venue
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import MockClock, lockstep_stream_pair, memory_stream_pair
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from actors.venues.paper.faults import FrameFault
@@ -177,19 +178,44 @@ async def test_text_ping_gets_text_pong(autojump_clock: MockClock) -> None:
 
 
 async def test_a_reader_that_lets_frames_pile_up_is_dropped(autojump_clock: MockClock) -> None:
-    """A client that never reads is cut once too much waits for it; the others go on."""
-    settings = ServerSettings()
-    async with open_house(settings) as house:
-        house.exchange.settings.max_waiting = 20_000
+    """A client that stops reading blocks its own writer only, and is cut once too much waits for it."""
+    async with open_house(max_waiting=20_000) as house:
         good = await house.socket()
-        sluggish = await house.socket()
-        await sluggish.call("public/get_time")
+        ours, theirs = lockstep_stream_pair()
+        house.nursery.start_soon(house.server.serve_stream, theirs, "sluggish")
+        async with trio.open_nursery() as shaking:
+            shaking.start_soon(ours.send_all, HANDSHAKE)
+            assert b"101" in await ours.receive_some()
+        await trio.sleep(0.1)
         session = list(house.exchange.sessions.open.values())[-1]
         for _ in range(400):
             session.say("x" * 100)
+            await trio.sleep(0.001)
         await trio.sleep(3)
-        assert session.is_closed
+        assert [row["why"] for row in house.exchange.ledger.of("close")] == ["slow reader"]
         assert await good.call("public/get_time") > 0
+
+
+async def test_a_pong_and_a_burst_of_frames_share_a_slow_stream(autojump_clock: MockClock) -> None:
+    """While a big write waits for the peer, a ping's answer queues behind it instead of colliding with it."""
+    async with open_house() as house:
+        ours, theirs = lockstep_stream_pair()
+        house.nursery.start_soon(house.server.serve_stream, theirs, "slow")
+        async with trio.open_nursery() as shaking:
+            shaking.start_soon(ours.send_all, HANDSHAKE)
+            await ours.receive_some()
+        await trio.sleep(0.1)
+        session = next(iter(house.exchange.sessions.open.values()))
+        session.say("x" * 5_000)
+        await trio.sleep(0.1)
+        await ours.send_all(b"\x89\x80\x00\x00\x00\x00")
+        received = b""
+        with trio.move_on_after(5):
+            while len(received) < 5_000 + 4 + 2:
+                received += await ours.receive_some(100)
+                await trio.sleep(0.01)
+        assert received.endswith(b"\x8a\x00")
+        assert not house.exchange.ledger.of("close")
 
 
 async def test_too_many_sockets_from_one_address_are_told_so(autojump_clock: MockClock) -> None:
@@ -252,6 +278,22 @@ async def test_garbage_at_the_door_disturbs_nobody(autojump_clock: MockClock) ->
         await half.send_all(b"GET /v3/ws HT")
         await trio.sleep(20)
         assert await half.receive_some() == b""
+        assert await wire.call("public/get_time") > 0
+
+
+async def test_broken_frames_end_their_own_connection_only(autojump_clock: MockClock) -> None:
+    """Random bytes behind a good handshake, or an end in the middle of a frame, never reach anybody else."""
+    rng = random.Random(8)
+    async with open_house() as house:
+        wire = await house.socket()
+        for length in range(1, 60):
+            stream = house.stream()
+            await stream.send_all(HANDSHAKE + rng.randbytes(length))
+            with trio.move_on_after(0.5):
+                await stream.receive_some()
+            await trio.aclose_forcefully(stream)
+        await trio.sleep(1)
+        assert len(house.exchange.sessions.open) == 1
         assert await wire.call("public/get_time") > 0
 
 
