@@ -217,6 +217,9 @@ def test_an_option_settles_to_the_mean_of_thirty_prints(stage: Stage) -> None:
     assert (position.name, position.previous, position.new) == (CALL, D(2), D(0))
     assert (gone.name, gone.previous, gone.new) == (PUT, D(-1), D(0))
     assert stage.engine.account(MAKER).positions == {}
+    held = stage.engine.account(MAKER).flat
+    assert (held[CALL].realized_pnl_excl_fees, held[CALL].realized_pnl) == (D(-150), D(-150) - D("0.52"))
+    assert (held[PUT].realized_pnl_excl_fees, held[PUT].realized_pnl) == (D(100), D(100) - D("0.26"))
     assert stage.engine.listing(CALL).state is InstrumentState.DELIVERED
     assert [listing.name for listing in stage.engine.live_listings()] == [PERP]
     with refused(Reason.NOT_LIVE):
@@ -241,11 +244,11 @@ def test_trading_stops_a_minute_before_expiry(stage: Stage) -> None:
 
 def test_an_expiry_nobody_printed_settles_to_the_index(stage: Stage) -> None:
     """An exchange started inside the last minute has no print to average."""
-    late = derive_stage()
-    late.now_ns = (EXPIRY_S - 20) * SECOND
-    fresh = Stage(late.rules, now_ns=late.now_ns)
+    fresh = Stage(stage.rules, now_ns=(EXPIRY_S - 20) * SECOND)
     fresh.engine.set_index("ETH-USD", D(2700))
     fresh.engine.list_instrument(derive_option())
+    fresh.engine.advance()
+    assert fresh.engine.settlement_mean("ETH-USD", EXPIRY_S) == (D(2700), 0)
     fresh.pass_s(30)
     fresh.engine.advance()
     assert [event.price for event in fresh.told(Settled)] == [D(2700)]
@@ -373,6 +376,18 @@ def test_perpetuals_need_margin_by_notional_and_give_credit_below_the_mark(stage
     margins = stage.engine.margins(MAKER, "USDC")
     assert margins.positions_initial == pytest.approx(20 - 171.6)
     assert margins.positions_maintenance == pytest.approx(20 - 130)
+
+
+def test_closing_a_perpetual_needs_no_margin() -> None:
+    """Sold out at the mark the long is gone: only what goes beyond flat is new risk."""
+    stage = derive_stage(cash="200")
+    stage.put(BID, 260_000, 1000, instrument=PERP)
+    stage.hit(ASK, 260_000, 1000, PERP)
+    order = stage.put(ASK, 260_000, 2000, instrument=PERP).order
+    assert order.status is OrderStatus.OPEN
+    assert stage.engine.margins(MAKER, "USDC").open_orders == pytest.approx(0)
+    with refused(Reason.NOT_ENOUGH_MARGIN):
+        stage.put(ASK, 260_000, 500, instrument=PERP)
 
 
 def test_requirements_follow_the_marks_within_a_second(stage: Stage) -> None:

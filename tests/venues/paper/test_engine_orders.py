@@ -154,6 +154,22 @@ def test_a_limit_beyond_the_band_acts_post_only(stage: Stage) -> None:
     assert stage.put(BID, 1150, 100).order.status is OrderStatus.OPEN
 
 
+def test_the_house_is_not_bound_by_the_band_or_the_clock(stage: Stage) -> None:
+    """The world's own orders take beyond the band, need no nonce and never expire."""
+    stage.mark(CALL, "100", min_price=Decimal(90), max_price=Decimal(110))
+    stage.house(ASK, 1200, 50)
+    assert stage.house(BID, 1200, 50, account=TAKER).status is OrderStatus.FILLED
+
+
+def test_a_deadline_is_the_last_moment_that_counts(stage: Stage) -> None:
+    """At the very millisecond the order is taken, a nanosecond later it is refused."""
+    deadline_ms = stage.now_ns // 1_000_000
+    assert stage.put(BID, 900, 100, reject_after_ms=deadline_ms).order.status is OrderStatus.OPEN
+    stage.now_ns += 1
+    with refused(Reason.TOO_LATE):
+        stage.put(BID, 900, 100, reject_after_ms=deadline_ms)
+
+
 def test_reduce_only_stops_at_flat(stage: Stage) -> None:
     """A reduce-only sale of more than is held sells what is held."""
     stage.house(BID, 1000, 500)
