@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, TypeVar
 
-import httpx
+import httpx2
 import msgspec
 
 from actors.trading.errors import OutcomeUnknown, VenueRefused
@@ -33,10 +33,10 @@ class RestLink:
     """`async with RestLink(...)`: `follow` as on a link."""
 
     def __init__(
-        self, form: RestForm, timeout_s: float, transport: Callable[[], httpx.AsyncBaseTransport] | None = None
+        self, form: RestForm, timeout_s: float, transport: Callable[[], httpx2.AsyncBaseTransport] | None = None
     ) -> None:
         self._form = form
-        self._client = httpx.AsyncClient(timeout=timeout_s, transport=transport() if transport else None, trust_env=False)
+        self._client = httpx2.AsyncClient(timeout=timeout_s, transport=transport() if transport else None, trust_env=False)
 
     async def __aenter__(self) -> RestLink:
         return self
@@ -51,7 +51,7 @@ class RestLink:
         url, headers, body = self._form.request(call)
         try:
             response = await self._client.post(url, content=body, headers=headers)
-        except httpx.HTTPError as exc:
+        except httpx2.HTTPError as exc:
             raise OutcomeUnknown(f"{call.method}: {type(exc).__name__}") from exc
         result, error = self._form.answer(response.status_code, response.content)
         if error is not None:

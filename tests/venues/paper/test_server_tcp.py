@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import trio
 from derive_desk import Signer, Venue
 from trio_websocket import open_websocket_url
@@ -26,7 +26,7 @@ async def test_websocket_and_rest_share_one_tcp_port() -> None:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(server.accept, listeners)
         port = port_of(listeners)
-        async with open_websocket_url(f"ws://127.0.0.1:{port}/v3/ws") as socket, httpx.AsyncClient() as http:
+        async with open_websocket_url(f"ws://127.0.0.1:{port}/v3/ws") as socket, httpx2.AsyncClient() as http:
             await socket.send_message('{"id":"1","method":"public/get_time","params":{}}')
             assert json.loads(await socket.get_message()) == {"id": "1", "result": venue.now_ns // 1_000_000}
             signer = Signer(venue)
@@ -45,7 +45,7 @@ def test_the_process_says_where_it_is_serves_and_stops_on_sigterm(tmp_path: Path
         assert process.stdout is not None
         try:
             ready = json.loads(process.stdout.readline())
-            answer = httpx.post(
+            answer = httpx2.post(
                 f"{ready['rest_url']}/public/get_all_instruments", json={"instrument_type": "option", "expired": False}
             ).json()
             names = {one["instrument_name"] for one in answer["result"]["instruments"]}
