@@ -201,7 +201,7 @@ class Checks:
             self._matcher.pull(order, CancelReason.SELF_TRADE, now_ns)
 
     def own_in_the_way(self, account: Account, listing: Listing, terms: Terms) -> list[Order]:
-        """Resting orders of the same account (or owner) which the terms would meet."""
+        """Resting orders of the same account (or owner) at prices the terms reach, others in front of them or not."""
         mates = self._floor.owners[account.owner] if self._rules.self_cross_by_owner else (account,)
         found: list[Order] = []
         for mate in mates:
