@@ -19,14 +19,14 @@ from actors.trading import smile_fit
 from actors.trading.smile_fit import Board
 from actors.trading.svi import BOTTOM, LEFT, RIGHT, Curves, Floats, SviSlice
 
-WIDEST = 3.0
-"""Log-moneyness to which slices are compared; beyond it their asymptotic slopes are."""
+WIDEST = 8.0
+"""Log-moneyness to which slices are compared (strikes of 1/3000 to 3000 forwards); beyond it their slopes are."""
 CALENDAR_MARGIN = 1e-3
 """Total variance must rise by this fraction at least, in fitting; half of it in the repair."""
 DENSITY_MARGIN = 0.01
 _VARIANCE_UNIT = 0.002
 _DENSITY_UNIT = 0.01
-_FIT_POINTS = 81
+_FIT_POINTS = 101
 _CHECK_POINTS = 601
 _STIFFENING = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 _WARM_FROM = 6

@@ -24,9 +24,9 @@ from actors.trading.svi import BOTTOM, LEFT, RIGHT, Floats, row_of, slice_of
 
 _WIDEST_SHARE = 0.5
 """A half-spread beyond this share of its mid vol says nothing."""
-_OUT_OF_LINE_HALVES = 4.0
+_OUT_OF_LINE_HALVES = 2.5
 _OUT_OF_LINE_VOL = 0.02
-_OUT_OF_LINE_SHARE = 0.05
+_OUT_OF_LINE_SHARE = 0.04
 _NEIGHBOURS = 3
 _MOST_REJECTED = 0.3
 """Of an expiry's quotes: if more are out of line, the market is, and the fit has to say so."""

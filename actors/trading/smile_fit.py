@@ -23,19 +23,22 @@ MIN_HALF_VOL = 0.001
 EDGE = 0.6
 """Distance from mid, in half-spreads, from which leaving the market is charged extra: inside, so that it is not left."""
 EDGE_CHARGE = 4.0
-FADE_HALVES = 2.5
+FADE_HALVES = 2.0
 """Distance beyond the edge, in half-spreads, at which a quote starts to lose its say."""
 OUTLIER_HALVES = 3.0
 MIN_VEGA_WEIGHT = 0.02
 VEGA_POWER = 0.85
-PRIOR_WEIGHT = 0.02
+PRIOR_WEIGHT = 0.06
 """How much a normal-looking smile is worth against one quote: settles directions in which the quotes say nothing."""
 PRIOR_BEND = 2.0
 MAX_SLOPE = 1.9
 """Total variance per unit of log-moneyness; 2 is where a smile stops being a distribution (Lee 2004)."""
+MIN_BEND = 0.1
+"""Sharper turns than this, in at-the-money deviations, are noise and not a smile."""
 MIN_VARIANCE = 1e-3
 """Least variance of a curve anywhere, in units of its at-the-money variance."""
 _STARTED_TOGETHER = 7
+_START_ROUNDS = 2
 _CALM = 1.5
 """The plain square of the distance from mid, in half-spreads, stops growing here."""
 _STARTS = tuple((vertex, bend) for bend in (0.3, 1.0, 3.0) for vertex in (-1.5, -0.5, 0.0, 0.5, 1.5))
@@ -113,22 +116,27 @@ def first_rows(board: Board) -> Generator[None, None, Floats]:
 def first_rows_of(board: Board) -> Floats:
     """A start for every slice: the best of a few (vertex, bend), each with its linear parameters solved for exactly.
 
-    The best by the robust cost, so that a stale quote does not choose.
+    Quotes outside their market weigh by the distance, not its square, and the robust cost chooses: not a stale quote.
     """
     vertex, bend = (np.array(each)[None, :, None] for each in zip(*_STARTS, strict=True))
     z = board.x[:, None, :] - vertex
     h = np.sqrt(z * z + bend * bend)
     features = np.stack([np.ones_like(z), 0.5 * (h + z - bend), 0.5 * (h - z - bend)], -1)
     unit = (board.t_years / board.theta)[:, None]
-    target = board.mid**2 * unit
-    weight = board.weight / (2.0 * board.mid * board.half * unit) ** 2
-    normal = np.einsum("nmqi,nq,nmqj->nmij", features, weight, features, optimize=True)
-    normal += (1e-6 * np.trace(normal, axis1=2, axis2=3))[..., None, None] * np.eye(3)
-    right_side = np.einsum("nmqi,nq->nmi", features, weight * target)
-    solved = np.linalg.solve(normal, right_side[..., None])[..., 0]
-    slopes = np.maximum(solved[..., 1:], 0.02)
-    rest = target[:, None, :] - np.einsum("nmqi,nmi->nmq", features[..., 1:], slopes)
-    bottom = np.einsum("nq,nmq->nm", weight, rest) / weight.sum(1)[:, None]
+    target = (board.mid**2 * unit)[:, None, :]
+    width = (2.0 * board.mid * board.half * unit)[:, None, :]
+    trust = np.broadcast_to(board.weight[:, None, :], z.shape)
+    for _ in range(_START_ROUNDS):
+        weight = trust / width**2
+        weighted = features * weight[..., None]
+        normal = np.matmul(weighted.transpose(0, 1, 3, 2), features)
+        normal += (1e-6 * np.trace(normal, axis1=2, axis2=3))[..., None, None] * np.eye(3)
+        solved = np.linalg.solve(normal, np.matmul(weighted.transpose(0, 1, 3, 2), target[..., None]))[..., 0]
+        slopes = np.maximum(solved[..., 1:], 0.02)
+        rest = target - np.matmul(features[..., 1:], slopes[..., None])[..., 0]
+        bottom = (weight * rest).sum(2) / weight.sum(2)
+        away = np.abs(rest - bottom[..., None]) / width
+        trust = board.weight[:, None, :] / np.maximum(away, 1.0)
     count, starts = bottom.shape
     placed = np.broadcast_to(np.array(_STARTS), (count, starts, 2))
     tried = np.concatenate([bottom[..., None], slopes, placed], axis=2).reshape(count * starts, 5)
@@ -148,7 +156,7 @@ def admissible(rows: Floats, theta: Floats) -> Floats:
     out[:, RIGHT] = np.clip(rows[:, RIGHT], 1e-3, steepest)
     out[:, LEFT] = np.clip(rows[:, LEFT], 1e-3, steepest)
     out[:, VERTEX] = np.clip(rows[:, VERTEX], -8.0, 8.0)
-    out[:, BEND] = np.clip(rows[:, BEND], 0.02, 30.0)
+    out[:, BEND] = np.clip(rows[:, BEND], MIN_BEND, 30.0)
     out[:, BOTTOM] = np.maximum(rows[:, BOTTOM], MIN_VARIANCE + highest_bottom_gap(out))
     return out
 
