@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.trading.pricing import black76, greeks
+from actors.trading.pricing import black76, greeks, log_moneyness
+from actors.trading.svi import SviSlice
 
 DAY_YEARS = 1.0 / 365.0
 FORWARD_BUMP = 1e-3
@@ -60,3 +61,11 @@ def deribit_greeks(forward: float, strike: float, t_years: float, vol: float, is
         theta=ours.theta * DAY_YEARS if t_years >= DAY_YEARS else at_expiry - ours.price,
         rho=t_years * (forward * ours.delta - ours.price) * PERCENT,
     )
+
+
+def derive_feed_vol(feed: SviSlice, forward: float, strike: float, t_years: float) -> float:
+    """The volatility that Derive's published SVI feed means for a strike: to hold beside our own surface.
+
+    ln(K/F) is held within four deviations sqrt(a + b sigma), as its mark does; a, b and sigma are total variance's.
+    """
+    return feed.vol(feed.clamped(-log_moneyness(forward, strike)), t_years)

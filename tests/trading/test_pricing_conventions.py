@@ -13,7 +13,7 @@ from exact_black import exact_price, slope
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actors.trading.conventions import deribit_greeks, derive_greeks
+from actors.trading.conventions import deribit_greeks, derive_feed_vol, derive_greeks
 from actors.trading.forwards import (
     Forward,
     ParityPair,
@@ -23,6 +23,7 @@ from actors.trading.forwards import (
 )
 from actors.trading.inverse import coin_greeks, coin_implied_vol, coin_price
 from actors.trading.pricing import SECONDS_PER_YEAR, black76, greeks
+from actors.trading.svi import SviSlice
 
 SHARED = Path(__file__).parents[3] / "shared"
 SESSION = SHARED / "data" / "deribit-ws-session-2021-07-22.jsonl"
@@ -174,3 +175,14 @@ def test_no_forward_is_better_than_a_wrong_one() -> None:
     assert best_forward(future, None) == future
     assert best_forward(None, parity) == parity
     assert best_forward(future, parity) == Forward(100.0, 9.0, "future")
+
+
+def test_derives_feed_is_flat_beyond_four_deviations() -> None:
+    """Inside, the feed's vol is sqrt(variance / time); beyond four deviations it is that of the fourth."""
+    feed, t_years = SviSlice(0.001, 0.03, -0.2, 0.01, 0.1), 0.05
+    edge = 4.0 * math.sqrt(0.001 + 0.03 * 0.1)
+    k = 0.2
+    variance = 0.001 + 0.03 * (-0.2 * (k - 0.01) + math.sqrt((k - 0.01) ** 2 + 0.01))
+    assert derive_feed_vol(feed, 2000.0, 2000.0 * math.exp(k), t_years) == pytest.approx(math.sqrt(variance / t_years))
+    at_edge = derive_feed_vol(feed, 2000.0, 2000.0 * math.exp(edge), t_years)
+    assert derive_feed_vol(feed, 2000.0, 2000.0 * math.exp(2.0 * edge), t_years) == pytest.approx(at_edge)
