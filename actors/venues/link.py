@@ -239,7 +239,7 @@ class VenueLink:
     async def _establish(self, nursery: trio.Nursery, announce: Callable[[], None]) -> None:
         with trio.move_on_after(self._settings.connect_timeout_s) as patience:
             self._stream = stream = await self._connect()
-            self._wire = wire = WebSocket(self._url, max_size=self._settings.max_size)
+            self._wire = wire = WebSocket(self._url, max_size=self._settings.max_size, rng=self._rng)
             self._opened = trio.Event()
             self.last_heard = trio.current_time()
             nursery.start_soon(self._watched, self._read, stream, wire)
@@ -342,7 +342,7 @@ class VenueLink:
                 pass
         raise LinkDied(wire.end)
 
-    def _hear(self, message: bytes | bytearray) -> None:
+    def _hear(self, message: bytes) -> None:
         heard = self._rpc.receive(message)
         if type(heard) is Notice:
             self._on_notice(heard)

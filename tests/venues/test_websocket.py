@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.uri import parse_uri
 
 from actors.venues.websocket import WebSocket
 
@@ -28,7 +33,7 @@ def handshake(client: WebSocket) -> tuple[ServerProtocol, bytes]:
 
 
 def opened(max_size: int = 1000) -> tuple[WebSocket, ServerProtocol]:
-    client = WebSocket(URL, max_size=max_size)
+    client = WebSocket(URL, max_size=max_size, rng=random.Random(1))
     server, answer = handshake(client)
     assert client.receive(answer) == []
     assert client.is_open
@@ -46,7 +51,7 @@ def heard_by(server: ServerProtocol, client: WebSocket) -> list[tuple[Opcode, by
 
 def test_the_first_frame_may_arrive_with_the_answer_to_the_handshake() -> None:
     """A venue that speaks at once is heard, and the link sees an open conversation before it."""
-    client = WebSocket(URL, max_size=1000)
+    client = WebSocket(URL, max_size=1000, rng=random.Random(1))
     _, answer = handshake(client)
     assert client.receive(answer + frame(Opcode.TEXT, b"early")) == [b"early"]
     assert client.is_open
@@ -55,11 +60,64 @@ def test_the_first_frame_may_arrive_with_the_answer_to_the_handshake() -> None:
 @given(st.lists(st.binary(min_size=1, max_size=300), max_size=6), st.integers(1, 40))
 def test_messages_survive_any_cutting_of_the_stream(messages: list[bytes], piece: int) -> None:
     """However the bytes are cut, the handshake's included, the same messages come out."""
-    client = WebSocket(URL, max_size=1000)
+    client = WebSocket(URL, max_size=1000, rng=random.Random(1))
     _, stream = handshake(client)
     stream += b"".join(frame(Opcode.TEXT, message) for message in messages)
     heard = [message for at in range(0, len(stream), piece) for message in client.receive(stream[at : at + piece])]
     assert heard == messages
+
+
+pieces = st.one_of(
+    st.builds(lambda data: frame(Opcode.TEXT, data), st.binary(max_size=300)),
+    st.builds(lambda data: frame(Opcode.TEXT, data), st.binary(min_size=990, max_size=1010)),
+    st.builds(lambda data: frame(Opcode.BINARY, data), st.binary(max_size=10)),
+    st.builds(lambda data: frame(Opcode.TEXT, data, fin=False), st.binary(max_size=500)),
+    st.builds(lambda data, fin: frame(Opcode.CONT, data, fin), st.binary(max_size=500), st.booleans()),
+    st.builds(lambda data: frame(Opcode.PING, data), st.binary(max_size=125)),
+    st.builds(lambda data: frame(Opcode.PONG, data), st.binary(max_size=125)),
+    st.just(frame(Opcode.CLOSE, b"\x03\xe8bye")),
+    st.binary(max_size=12),
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(pieces, max_size=8), st.integers(1, 700), st.booleans())
+def test_the_short_way_hears_what_the_library_hears(stream: list[bytes], piece: int, hang_up: bool) -> None:
+    """Sense or nonsense, cut anywhere: the same messages, pongs, reason and replies as the library's own, all the way."""
+    client, _ = opened()
+    library = ClientProtocol(parse_uri(URL), state=State.OPEN, max_size=1000)
+    data = b"".join(stream)
+    heard = [message for at in range(0, len(data), piece) for message in client.receive(data[at : at + piece])]
+    library.receive_data(data)
+    if hang_up:
+        client.receive(b"")
+        library.receive_eof()
+    parts: list[bytes] = []
+    expected: list[bytes] = []
+    for event in library.events_received():
+        assert isinstance(event, Frame)
+        if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            parts.append(bytes(event.data))
+            if event.fin:
+                expected.append(b"".join(parts))
+                parts.clear()
+    assert heard == expected
+    assert bool(client.end) == (library.state is not State.OPEN)
+    assert client.is_open == (library.state is State.OPEN)
+    if library.parser_exc is not None and library.close_rcvd is None:
+        assert client.end == f"{type(library.parser_exc).__name__}: {library.parser_exc}"
+    assert len(client.take_outbox()) == sum(len(reply) for reply in library.data_to_send())
+
+
+@given(st.binary(max_size=70_000), st.integers(0, 2**32 - 1))
+def test_what_we_send_is_what_the_venue_reads(text: bytes, seed: int) -> None:
+    """Short, long and very long messages arrive whole, masked with a mask of their own."""
+    client = WebSocket(URL, max_size=1000, rng=random.Random(seed))
+    server, answer = handshake(client)
+    client.receive(answer)
+    client.send(text)
+    client.ping()
+    assert heard_by(server, client) == [(Opcode.TEXT, text), (Opcode.PING, b"strike")]
 
 
 def test_fragments_are_one_message_and_control_frames_may_come_between() -> None:
@@ -146,7 +204,7 @@ def test_a_protocol_error_ends_the_conversation_and_says_why(wrong: bytes, told:
 
 def test_a_refused_handshake_is_told_with_its_status() -> None:
     """A wall in front of the venue answers HTTP, not WebSocket."""
-    client = WebSocket(URL, max_size=1000)
+    client = WebSocket(URL, max_size=1000, rng=random.Random(1))
     client.receive(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno!")
     assert client.end == "handshake refused: HTTP 403"
     assert not client.is_open
@@ -155,7 +213,7 @@ def test_a_refused_handshake_is_told_with_its_status() -> None:
 @pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n"])
 def test_a_handshake_that_is_none_is_told(answer: bytes) -> None:
     """Neither another protocol nor an incomplete upgrade opens the conversation."""
-    client = WebSocket(URL, max_size=1000)
+    client = WebSocket(URL, max_size=1000, rng=random.Random(1))
     client.receive(answer)
     assert client.end.startswith("handshake failed")
     assert not client.is_open
@@ -163,7 +221,7 @@ def test_a_handshake_that_is_none_is_told(answer: bytes) -> None:
 
 def test_an_end_of_stream_within_the_handshake_is_told() -> None:
     """Hanging up instead of answering is an end too."""
-    client = WebSocket(URL, max_size=1000)
+    client = WebSocket(URL, max_size=1000, rng=random.Random(1))
     client.receive(b"HTTP/1.1 101 Sw")
     client.receive(b"")
     assert client.end.startswith("handshake failed")
