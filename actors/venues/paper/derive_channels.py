@@ -15,6 +15,7 @@ import attrs
 from actors.venues.paper import derive_errors as codes
 from actors.venues.paper import events as ev
 from actors.venues.paper.derive_errors import Refused
+from actors.venues.paper.derive_feeds import DeriveFeeds
 from actors.venues.paper.derive_market import DeriveMarket
 from actors.venues.paper.derive_params import Channels
 from actors.venues.paper.derive_shapes import MS, book_json, kind_of, order_json, plain, trade_json
@@ -61,10 +62,11 @@ class UnknownChannel(ValueError):
 
 
 class DeriveChannels:
-    def __init__(self, exchange: Exchange, market: DeriveMarket) -> None:
+    def __init__(self, exchange: Exchange, market: DeriveMarket, feeds: DeriveFeeds) -> None:
         self._exchange = exchange
         self._engine = exchange.engine
         self._market = market
+        self._feeds = feeds
         self._running: dict[str, Publication] = {}
 
     # -- joining and leaving
@@ -164,10 +166,10 @@ class DeriveChannels:
         )
 
     def _spot(self, currency: str) -> Publication:
-        market, indices = self._market, self._engine.indices
+        feeds, indices = self._feeds, self._engine.indices
         if f"{currency}-USD" not in indices:
             raise UnknownChannel("Currency not found")
-        return Publication(SPOT_NS, lambda: indices[f"{currency}-USD"], lambda: market.spot_feed(currency))
+        return Publication(SPOT_NS, lambda: indices[f"{currency}-USD"], lambda: feeds.spot_feed(currency))
 
     # -- publishing
 

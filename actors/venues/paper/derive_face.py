@@ -20,8 +20,10 @@ from actors.venues.paper import events as ev
 from actors.venues.paper.derive_accounts import DeriveAccounts
 from actors.venues.paper.derive_channels import DeriveChannels
 from actors.venues.paper.derive_errors import Refused, refused
-from actors.venues.paper.derive_market import DeriveMarket, date_text
+from actors.venues.paper.derive_feeds import DeriveFeeds
+from actors.venues.paper.derive_market import DeriveMarket
 from actors.venues.paper.derive_orders import DeriveOrders, Held
+from actors.venues.paper.derive_shapes import date_text
 from actors.venues.paper.derive_signatures import VERIFYING_CONTRACT, domain_separator
 from actors.venues.paper.derive_wallets import Caller, Wallets
 from actors.venues.paper.exchange import Exchange
@@ -92,8 +94,9 @@ class DeriveFace:
         self._rates = rates or derive_rates(settings.tier)
         clock = exchange.clock_ns
         self.wallets = Wallets(settings.login_window_s)
-        self.market = DeriveMarket(self._engine, clock, self._svi)
-        self.channels = DeriveChannels(exchange, self.market)
+        self.market = DeriveMarket(self._engine, clock)
+        self.feeds = DeriveFeeds(self._engine, clock, self._svi)
+        self.channels = DeriveChannels(exchange, self.market, self.feeds)
         self.accounts = DeriveAccounts(self._engine, self.wallets, clock, settings.tier)
         self.orders = DeriveOrders(self._engine, self.wallets, domain_separator(settings.chain_id), clock)
         self._methods = self._public_methods() | self._private_methods() | self._order_methods()
@@ -102,7 +105,7 @@ class DeriveFace:
     # -- the table
 
     def _public_methods(self) -> dict[str, Method]:
-        market = self.market
+        market, feeds = self.market, self.feeds
 
         def public(params: type[msgspec.Struct], run: Callable[[Any], Any]) -> Method:
             return Method(params, lambda ask, fields: run(fields))
@@ -119,10 +122,10 @@ class DeriveFace:
             "public/get_all_live_instruments": public(p.Empty, market.live_names),
             "public/get_ticker": public(p.ByInstrument, market.ticker),
             "public/get_tickers": public(p.GetTickers, market.tickers),
-            "public/get_all_currencies": public(p.Empty, market.currencies),
-            "public/get_currency": public(p.ByCurrency, market.currency),
-            "public/get_latest_signed_feeds": public(p.GetFeeds, market.feeds),
-            "public/get_option_settlement_prices": public(p.ByCurrency, market.settlement_prices),
+            "public/get_all_currencies": public(p.Empty, feeds.currencies),
+            "public/get_currency": public(p.ByCurrency, feeds.currency),
+            "public/get_latest_signed_feeds": public(p.GetFeeds, feeds.feeds),
+            "public/get_option_settlement_prices": public(p.ByCurrency, feeds.settlement_prices),
             "public/get_trade_history": public(p.PublicTrades, market.trades),
         }
 
@@ -415,7 +418,7 @@ class DeriveFace:
             "tier": self._settings.tier,
             **accounts[0],
             "accounts": accounts,
-            "underlyings": self.market.underlyings(),
+            "underlyings": self.feeds.underlyings(),
             "expiries": [date_text(expiry) for expiry in expiries],
         }
 

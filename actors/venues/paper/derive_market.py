@@ -1,4 +1,4 @@
-"""Public methods of the Derive face: instruments, tickers, feeds, settlement prices, the public tape.
+"""Public methods of the Derive face: instruments, tickers, the public tape.
 
 Owns ticker snapshots with the venue's own greeks (finite differences, reference 3.5) and the tape of public trades.
 Changes nothing in the engine. Invariant: a snapshot is computed at most once for each state of book and reference.
@@ -6,11 +6,8 @@ Changes nothing in the engine. Invariant: a snapshot is computed at most once fo
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -18,15 +15,12 @@ import attrs
 from actors.trading.implied import implied_vol
 from actors.trading.instruments import OptionKind, Side
 from actors.trading.pricing import black76
-from actors.trading.svi import SviSlice
 from actors.venues.paper import derive_errors as codes
 from actors.venues.paper.derive_accounts import page_of
 from actors.venues.paper.derive_errors import Refused
 from actors.venues.paper.derive_params import (
-    ByCurrency,
     ByInstrument,
     Empty,
-    GetFeeds,
     GetTickers,
     ListInstruments,
     PublicTrades,
@@ -34,11 +28,10 @@ from actors.venues.paper.derive_params import (
 from actors.venues.paper.derive_shapes import (
     MS,
     RISK_UNIVERSE,
-    index_text,
+    YEAR_S,
+    date_text,
     instrument_json,
     kind_of,
-    number,
-    plain,
     public_trade_json,
     ticker_json,
 )
@@ -46,11 +39,9 @@ from actors.venues.paper.engine import Engine
 from actors.venues.paper.events import InstrumentState, Traded
 from actors.venues.paper.listings import Listing
 
-YEAR_S = 365 * 86_400.0
 DAY_YEARS = 1 / 365.0
 TAPE = 20_000
 USDC_ADDRESS = "0x57B03E14d409ADC7fAb6CFc44b5886CAD2D5f02b"
-NO_SIGNATURES: dict[str, list[str]] = {"signers": [], "signatures": []}
 
 
 def venue_greeks(forward: float, strike: float, years: float, vol: float, is_call: bool) -> dict[str, float]:
@@ -78,8 +69,6 @@ def venue_greeks(forward: float, strike: float, years: float, vol: float, is_cal
 class DeriveMarket:
     engine: Engine
     clock_ns: Callable[[], int]
-    svi: Callable[[str, int], SviSlice | None] = lambda underlying, expiry_s: None
-    """The world's smile of an expiry."""
     tape: deque[dict[str, Any]] = attrs.field(factory=lambda: deque(maxlen=TAPE))
     """Public trade rows, oldest first; maker's and taker's row of each trade."""
     _snapshots: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = attrs.field(factory=dict)
@@ -163,140 +152,6 @@ class DeriveMarket:
         ]
         return {"tickers": {listing.name: self.snapshot(listing) for listing in found}}
 
-    # -- currencies, feeds, settlements
-
-    def underlyings(self) -> list[str]:
-        return sorted({listing.instrument.underlying for listing in self.engine.listings.values()})
-
-    def index_of(self, currency: str) -> Decimal:
-        price = self.engine.indices.get(f"{currency}-USD")
-        if price is None:
-            raise Refused(codes.NO_CURRENCY, currency)
-        return price
-
-    def currencies(self, fields: Empty) -> list[dict[str, Any]]:
-        return [self._currency(name) for name in self.underlyings()]
-
-    def currency(self, fields: ByCurrency) -> dict[str, Any]:
-        self.index_of(fields.currency)
-        return self._currency(fields.currency)
-
-    def _currency(self, name: str) -> dict[str, Any]:
-        spot = index_text(self.index_of(name))
-        universe = {
-            "risk_universe_id": RISK_UNIVERSE,
-            "risk_universe_name": "PRIME",
-            "oi": {"current_open_interest": "0", "interest_cap": "1000000"},
-        }
-        assets = {
-            kind: {"address": one.asset_address, "name": f"{name}-{kind.upper()}", "universes": [universe]}
-            for kind, one in self._one_of_each_kind(name).items()
-        }
-        return {
-            "currency": name,
-            "market_type": "ALL",
-            "spot_price": spot,
-            "spot_price_24h": spot,
-            "spot": [],
-            "managers": [{"risk_universe_id": RISK_UNIVERSE, "risk_universe_name": "PRIME", "sm": 1, "pm": 5}],
-            "option": assets.get("option"),
-            "perp": assets.get("perp"),
-        }
-
-    def _one_of_each_kind(self, name: str) -> dict[str, Any]:
-        ours = (entry.instrument for entry in self.engine.listings.values() if entry.instrument.underlying == name)
-        return {kind_of(one): one for one in ours}
-
-    def feeds(self, fields: GetFeeds) -> dict[str, Any]:
-        """The oracle's view, unsigned: spot, and per expiry the forward's difference, the rate and the smile."""
-        names = [fields.currency] if fields.currency is not None else self.underlyings()
-        spots = {name: self._feed(name, price=index_text(self.index_of(name))) for name in names}
-        forwards = {name: self._forwards(name, fields.expiry) for name in names}
-        rates = {
-            name: {expiry: self._feed(name, expiry=int(expiry), rate="0") for expiry in forwards[name]} for name in names
-        }
-        return {
-            "spot_data": spots,
-            "fwd_data": forwards,
-            "rate_data": rates,
-            "perp_data": {},
-            "vol_data": {name: self._smiles(name, forwards[name]) for name in names},
-            "funding_data": {},
-        }
-
-    def _forwards(self, name: str, expiry: int | None) -> dict[str, Any]:
-        spot = self.index_of(name)
-        found: dict[str, Any] = {}
-        for listing in self.engine.live_listings():
-            one = listing.instrument
-            if one.underlying != name or one.kind is None or listing.reference is None or expiry not in (None, one.expiry_s):
-                continue
-            if str(one.expiry_s) not in found:
-                difference = plain(listing.reference.forward - spot)
-                found[str(one.expiry_s)] = self._feed(
-                    name,
-                    expiry=one.expiry_s,
-                    fwd_diff=difference,
-                    spot_aggregate_latest="0",
-                    spot_aggregate_start="0",
-                )
-        return found
-
-    def _smiles(self, name: str, expiries: Iterable[str]) -> dict[str, Any]:
-        """Raw SVI in total variance: vol at the reference time is the root of variance over `SVI_refTau`."""
-        found = {expiry: self.svi(name, int(expiry)) for expiry in expiries}
-        return {
-            expiry: self._feed(name, expiry=int(expiry), vol_data=self._svi_json(name, int(expiry), one))
-            for expiry, one in found.items()
-            if one is not None
-        }
-
-    def _svi_json(self, name: str, expiry_s: int, one: SviSlice) -> dict[str, str]:
-        """The slice at the level of the marks, which leave out the variance that the settlement's averaging takes away."""
-        years = max(0.0, (expiry_s - self.clock_ns() / 1e9) / YEAR_S)
-        strike, reference = next(
-            (entry.instrument.strike, entry.reference)
-            for entry in self.engine.live_listings()
-            if entry.reference is not None and (entry.instrument.underlying, entry.instrument.expiry_s) == (name, expiry_s)
-        )
-        believed = one.total_variance(math.log(strike / float(reference.forward)))
-        level = reference.mark_vol**2 * years / believed if believed > 0 else 1.0
-        return {
-            "SVI_a": number(one.a * level),
-            "SVI_b": number(one.b * level),
-            "SVI_rho": number(one.rho),
-            "SVI_m": number(one.m),
-            "SVI_sigma": number(one.sigma),
-            "SVI_fwd": plain(reference.forward),
-            "SVI_refTau": number(years),
-        }
-
-    def _feed(self, currency: str, **values: Any) -> dict[str, Any]:
-        now_s = self.clock_ns() // 1_000_000_000
-        return {
-            "currency": currency,
-            "confidence": "1",
-            "timestamp": now_s,
-            "deadline": now_s + 300,
-            "signatures": dict(NO_SIGNATURES),
-            **values,
-        }
-
-    def settlement_prices(self, fields: ByCurrency) -> dict[str, Any]:
-        """Every expiry listed or settled; the price is null until it is known."""
-        self.index_of(fields.currency)
-        prices: dict[int, str | None] = {}
-        for listing in self.engine.listings.values():
-            one = listing.instrument
-            if one.kind is not None and one.underlying == fields.currency:
-                settled = listing.settlement_price
-                prices[one.expiry_s] = None if settled is None else plain(settled)
-        rows = [
-            {"expiry_date": date_text(expiry), "utc_expiry_sec": expiry, "price": price}
-            for expiry, price in sorted(prices.items())
-        ]
-        return {"expiries": rows}
-
     # -- the tape
 
     def public_rows(self, trade: Traded) -> list[dict[str, Any]]:
@@ -344,21 +199,6 @@ class DeriveMarket:
             "severity": "high",
         }
         return {"incidents": [incident]}
-
-    def spot_feed(self, currency: str) -> dict[str, Any]:
-        price, now_ms = plain(self.index_of(currency)), self.clock_ns() // MS
-        entry = {
-            "price": price,
-            "confidence": "1",
-            "price_prev_daily": price,
-            "confidence_prev_daily": "1",
-            "timestamp_prev_daily": now_ms - 86_400_000,
-        }
-        return {"timestamp": now_ms, "feeds": {currency: entry}}
-
-
-def date_text(expiry_s: int) -> str:
-    return datetime.fromtimestamp(expiry_s, UTC).strftime("%Y%m%d")
 
 
 def house_wallet(account_id: int) -> str:

@@ -7,6 +7,7 @@ decimals.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from actors.venues.paper.rules import VenueRules
 from actors.venues.paper.tickets import ZERO, Fill, Order, OrderStatus, OrderType, Role, TimeInForce
 
 MS = 1_000_000
+YEAR_S = 365 * 86_400.0
 TWELVE = Decimal("1e-12")
 DIRECTION = {Side.BID: "buy", Side.ASK: "sell"}
 NEVER_S = 1 << 62
@@ -54,6 +56,11 @@ def amount(instrument: Instrument, steps: int) -> str:
 
 def trim(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def date_text(expiry_s: int) -> str:
+    """An expiry as the venue names it: YYYYMMDD."""
+    return datetime.fromtimestamp(expiry_s, UTC).strftime("%Y%m%d")
 
 
 def kind_of(instrument: Instrument) -> str:

@@ -24,6 +24,7 @@ HEAD_LIMIT = 65_536
 HANDSHAKE_S = 10.0
 REST_IDLE_S = 75.0
 CLOSE_GRACE_S = 1.0
+MICROSECOND = 1e-6
 MAX_REST_BODY = 1_000_000
 UNSUPPORTED_DATA = 1003
 POLICY_VIOLATION = 1008
@@ -160,14 +161,10 @@ class Server:
     async def serve_stream(self, stream: trio.abc.Stream, peer: str = "memory") -> None:
         """One connection from its first byte to its end; returns when it is over and never raises for a client's fault."""
         try:
-            if self.exchange.is_down:
-                return
-            head = await read_head(stream)
-            if not head:
-                return
+            head = b"" if self.exchange.is_down else await read_head(stream)
             if asks_upgrade(head):
                 await self._serve_socket(ReplayStream(stream, head), peer)
-            else:
+            elif head:
                 await self._serve_posts(stream, head, peer)
         except* Gone:
             pass
@@ -212,6 +209,7 @@ class Server:
                 with suppress(*Gone):
                     await part()
                 nursery.cancel_scope.cancel()
+                await trio.lowlevel.checkpoint()
 
             nursery.start_soon(until_over, lambda: self._read(socket, session))
             nursery.start_soon(until_over, lambda: self._write(socket, stream, session))
@@ -244,11 +242,12 @@ class Server:
                 await self._send(socket, stream, frames)
                 continue
             if session.doomed:
+                await trio.lowlevel.checkpoint()
                 return
             if bell.is_set():
                 bell = trio.Event()
             upcoming = session.next_due_ns()
-            wait_s = float("inf") if upcoming is None else max(0.0, (upcoming - self.exchange.clock_ns()) / 1e9)
+            wait_s = float("inf") if upcoming is None else max(MICROSECOND, (upcoming - self.exchange.clock_ns()) / 1e9)
             with trio.move_on_after(wait_s):
                 await bell.wait()
 
@@ -265,8 +264,7 @@ class Server:
         if session.doomed:
             end.set()
         await end.wait()
-        if not session.is_abrupt:
-            await trio.sleep(CLOSE_GRACE_S)
+        await trio.sleep(0.0 if session.is_abrupt else CLOSE_GRACE_S)
 
     async def _beat(self, socket: WebSocketConnection, session: Session) -> None:
         beats = 0
@@ -285,10 +283,11 @@ class Server:
         """Requests of one HTTP/1.1 connection, one after the other."""
         http = h11.Connection(h11.SERVER)
         http.receive_data(head)
+        await trio.lowlevel.checkpoint()
         try:
             while True:
                 asked = await self._next_request(http, stream)
-                if asked is None:
+                if asked is None or self.exchange.is_down:
                     return
                 status, body = self._answer(asked[0], asked[1], peer)
                 await self._reply(http, stream, status, body)
