@@ -33,8 +33,9 @@ from actors.trading.exposure import Exposure
 from actors.trading.instruments import Instrument
 from actors.trading.orders import OrderTable
 from actors.trading.restarts import RestartRule, Restarts
-from actors.trading.strategies import IndexMoves, Inventory, Strategy, build
+from actors.trading.strategies import Inventory, Strategy, build
 from actors.truth import Proof, Truth
+from actors.valuation import Valuation
 from actors.venues.access import Access
 from actors.venues.dialect import AccountFacts, Dialect, Script
 from actors.venues.link import LinkSettings, VenueLink
@@ -84,7 +85,7 @@ class Cell:
         self.proof = Proof(False, None, "never asked")
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.before_leaving: Callable[[], Awaitable[None]] | None = None
-        self.strategy: Strategy = build(cell.quoting, cell.limits)
+        self.strategy: Strategy = build(cell.quoting, cell.limits, has_surface=True)
         self.journal = Journal(journal, clock.now_ns)
         self.dialect: Dialect = access.dialect(clock, slot)
         self.chosen = Chosen((), ())
@@ -98,6 +99,11 @@ class Cell:
             self.dialect, cell.underlying, clock, self._public_link, self._wants, self._fresh_send.send_nowait
         )
         self.market.on_venue = self._on_venue
+        self.valuation = Valuation(cell, self.market, self.orders, clock, is_needed=not self.strategy.uses_book)
+        self.market.on_index = self._on_index
+        self.risk.greeks = self.valuation.book
+        self.risk.exposure.on_worst = self._on_worst
+        self.valuation.refresh_exposure = self._on_worst
         self.clerk = Clerk(self.dialect, label, self.instruments, self.orders, self.risk, clock, self.journal)
         self.clerk.on_event = self._event
         self.desk = OrderDesk(
@@ -132,6 +138,8 @@ class Cell:
                     quoters.start_soon(self._follow_listing, quoters)
                     quoters.start_soon(self._refresh)
                     quoters.start_soon(self._watch)
+                    quoters.start_soon(self.valuation.fit)
+                    quoters.start_soon(self.valuation.measure)
                     if not self.dialect.lists_by_channel and self.settings.all_strikes:
                         quoters.start_soon(self.market.watch_listing)
             finally:
@@ -281,7 +289,7 @@ class Cell:
             self.settings.quoting,
             self.clock,
             self._inventory,
-            self._index_moves,
+            self.valuation,
         )
 
     def _inventory(self, name: str) -> Inventory:
@@ -290,10 +298,26 @@ class Cell:
             position_steps=position,
             position=instrument.amount_float(position),
             max_position=self.settings.limits.max_position,
+            **(self._greeks(instrument) if self.valuation.is_needed else {}),
         )
 
-    def _index_moves(self) -> IndexMoves:
-        return IndexMoves(price=self.market.index.price)
+    def _greeks(self, instrument: Instrument) -> dict[str, float]:
+        return self.valuation.book.held() | {"local_gamma": self.valuation.local_gamma(instrument)}
+
+    def _on_index(self, price: float) -> None:
+        """A strategy around fair value answers every index tick; one that follows the book waits for the book."""
+        self.valuation.on_index(price)
+        if not self.strategy.uses_book:
+            for name in self.quoters:
+                self.quoters[name].picture.bell.ring()
+
+    def _on_worst(self, name: str) -> None:
+        """Greek limits follow every change of what could be filled."""
+        instrument = self.instruments.get(name)
+        if instrument is not None and self.valuation.is_needed:
+            exposure, contracts = self.risk.exposure, instrument.amount_float
+            bids, asks = exposure.most(name)
+            self.valuation.book.update(name, contracts(exposure.position(name)), contracts(bids), contracts(asks))
 
     def _quarantine(self, name: str, exc: Exception) -> None:
         self.quarantined[name] = repr(exc)

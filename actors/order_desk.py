@@ -1,8 +1,9 @@
-"""The order desk, one per cell: the private link, order truth, the rate budget, and the only sender of orders.
+"""The order desk, one per cell: the private link, the rate budget, and the only sender of orders.
 
 Owns the bag of approved pairs (newest per instrument) and turns them into the fewest requests, most urgent first. Decides
 no price and grants no risk: it takes what `Risk.review` approved, rechecks it at the moment of sending, and signs last.
-Answers and notifications are `clerk.py`'s; reconciling, settling unknown orders and the way out `truth.py`'s. Invariant: nothing but cancels is sent while `may_send` is false.
+Answers and notifications are `clerk.py`'s; reconciling, settling unknown orders and the way out are `truth.py`'s.
+Invariant: nothing but cancels is sent while `may_send` is false.
 """
 
 from __future__ import annotations

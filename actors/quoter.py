@@ -19,13 +19,15 @@ from actors.risk import Risk
 from actors.trading.books import Market, others_only
 from actors.trading.instruments import Side
 from actors.trading.orders import OrderState, OrderTable
+from actors.trading.protections import pull_picked_off
 from actors.trading.quotes import Quote, QuotePair, RiskApproved
 from actors.trading.quoting import decide, empty_pair, with_urgency
-from actors.trading.strategies import IndexMoves, Inventory, Strategy, View
+from actors.trading.strategies import Inventory, Strategy, View
+from actors.valuation import Valuation
 
 
 class Quoter:
-    """`inventory` is asked at every decision; `index_moves` too."""
+    """`inventory` is asked at every decision."""
 
     def __init__(
         self,
@@ -38,7 +40,7 @@ class Quoter:
         settings: QuotingSettings,
         clock: Clock,
         inventory: Callable[[str], Inventory],
-        index_moves: Callable[[], IndexMoves],
+        valuation: Valuation,
     ) -> None:
         self.picture = picture
         self.wish: QuotePair | None = None
@@ -52,7 +54,7 @@ class Quoter:
         self._settings = settings
         self._clock = clock
         self._inventory = inventory
-        self._index_moves = index_moves
+        self._valuation = valuation
         self._version = 0
 
     async def run(self) -> None:
@@ -92,7 +94,7 @@ class Quoter:
         manual = self._orders.foreign(self._name)
         others = others_only(book, self._orders.resting(self._name) + manual)
         market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
-        view = View(market, self._clock.now_s(), None, self._index_moves())
+        view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves())
         self._version += 1
         pair = decide(
             self.strategy,
@@ -103,6 +105,7 @@ class Quoter:
             decided_at=trio.current_time(),
         )
         bid, ask = self._resting(Side.BID), self._resting(Side.ASK)
+        pair = pull_picked_off(pair, view, self._settings.protections, bid, ask)
         if pair.bid == bid and pair.ask == ask and not self._renewal_due():
             self.wish = pair
             return None

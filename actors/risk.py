@@ -8,6 +8,7 @@ within the limits; a side that only brings a position towards zero is never refu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -15,12 +16,18 @@ import trio
 from loguru import logger
 
 from actors.trading.exposure import Exposure, Room
+from actors.trading.greek_limits import GreekBook
 from actors.trading.instruments import Instrument, Side
 from actors.trading.quotes import Quote, QuotePair, RiskApproved, RiskRefused
 
 MARGIN_BACKOFF_S = 5.0
 """First pause of a side that the venue refused for want of margin; doubles with each refusal in a row."""
 MARGIN_BACKOFF_MAX_S = 300.0
+
+
+def steps_of(room: float, step: float) -> int:
+    """Contracts as whole steps, down; no limit is more than anybody could send."""
+    return 1 << 62 if math.isinf(room) else math.floor(room / step + 1e-9)
 
 
 class Risk:
@@ -30,6 +37,8 @@ class Risk:
         self, exposure: Exposure, instruments: dict[str, Instrument], on_change: Callable[[str], None]
     ) -> None:
         self.exposure = exposure
+        self.greeks: GreekBook | None = None
+        """Asked before a quote is sent when a Greek or scenario limit is set."""
         self.halts: dict[str, str] = {}
         self.refusals = 0
         self._instruments = instruments
@@ -46,7 +55,7 @@ class Risk:
         if self.halts:
             self.exposure.release(pair.instrument)
             return RiskRefused(pair.instrument, "halted: " + "; ".join(self.halts.values()))
-        room = self.exposure.room(pair.instrument)
+        room = self._room(pair)
         bid = self._fit(pair, Side.BID, room.bid)
         ask = self._fit(pair, Side.ASK, room.ask)
         if bid is None and ask is None:
@@ -67,6 +76,20 @@ class Risk:
             return False
         room = self.exposure.room(instrument)
         return amount <= (room.bid if side is Side.BID else room.ask)
+
+    def _room(self, pair: QuotePair) -> Room:
+        """What position, exposure and Greek limits leave for each side, in steps, and the tightest one's name."""
+        room = self.exposure.room(pair.instrument)
+        if self.greeks is None or not self.greeks.is_limited:
+            return room
+        step = self._instruments[pair.instrument].step_float
+        bid, low = self.greeks.room(pair.instrument, 1)
+        ask, high = self.greeks.room(pair.instrument, -1)
+        tight = low if bid < ask else high
+        bids, asks = steps_of(bid, step), steps_of(ask, step)
+        wanted = max(quote.amount for quote in (pair.bid, pair.ask) if quote is not None)
+        bound = room.bound if min(bids, asks) >= wanted else f"{tight.name} {tight.limit:g} (worst case {tight.at:g})"
+        return Room(min(room.bid, bids), min(room.ask, asks), bound)
 
     def _fit(self, pair: QuotePair, side: Side, room: int) -> Quote | None:
         """The side cut to the room left; dropped below the venue's minimum, or while margin is short for it."""

@@ -146,6 +146,9 @@ class LimitSettings:
     max_vega: float | None = key(None, "portfolio vega, worst case", unit="quote currency per vol point", above=0)
     max_theta: float | None = key(None, "portfolio theta, worst case", unit="quote currency a day", above=0)
     max_scenario_loss: float | None = key(None, "worst loss on the scenario grid", unit="quote currency", above=0)
+    expiry_share: float = key(
+        1.0, "part of each Greek and scenario limit that one expiry alone may use", unit="fraction", above=0, high=1
+    )
     scenario_spot: list[float] = key([-0.2, -0.1, 0.0, 0.1, 0.2], "spot shocks", unit="fraction", above=-1)
     scenario_vol: list[float] = key([-0.2, 0.0, 0.2], "vol shocks", unit="fraction of vol", above=-1)
 

@@ -8,6 +8,8 @@ max(|position + bids|, |position - asks|), each as of the last `refresh` of that
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from actors.trading.instruments import Side
@@ -33,6 +35,8 @@ class Exposure:
         self.max_exposure = max_exposure
         self.caps: dict[str, int] = {}
         self.positions: dict[str, int] = {}
+        self.on_worst: Callable[[str], None] = lambda instrument: None
+        """Told after each change of an instrument's worst case (Greek limits follow it)."""
         self.peak = 0
         self.total = 0
         self._worst: dict[str, int] = {}
@@ -53,15 +57,16 @@ class Exposure:
 
     def refresh(self, instrument: str) -> None:
         """Recomputes one instrument after its orders, position or reservation changed."""
-        bid, ask = self._reserved.get(instrument, (0, 0))
-        worst = worst_position(
-            self.position(instrument),
-            self._beside_unknown(instrument, Side.BID, bid),
-            self._beside_unknown(instrument, Side.ASK, ask),
-        )
+        worst = worst_position(self.position(instrument), *self.most(instrument))
+        self.on_worst(instrument)
         self.total += worst - self._worst.get(instrument, 0)
         self._worst[instrument] = worst
         self.peak = max(self.peak, self.total)
+
+    def most(self, instrument: str) -> tuple[int, int]:
+        """The most that could still be bought and sold there, reservations included, in steps."""
+        bid, ask = self._reserved.get(instrument, (0, 0))
+        return self._beside_unknown(instrument, Side.BID, bid), self._beside_unknown(instrument, Side.ASK, ask)
 
     def room(self, instrument: str) -> Room:
         """What this instrument may show, everything else staying as it is; negative means pull that side."""

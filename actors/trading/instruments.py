@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 import attrs
@@ -26,12 +26,12 @@ class Side(IntEnum):
         return Side.ASK if self is Side.BID else Side.BID
 
 
-class OptionKind(str, Enum):
+class OptionKind(StrEnum):
     CALL = "C"
     PUT = "P"
 
 
-class Numeraire(str, Enum):
+class Numeraire(StrEnum):
     """What the premium is counted in: quote currency per unit, or the coin itself (Deribit's inverse options)."""
 
     QUOTE = "quote"
@@ -47,7 +47,7 @@ class LadderStep(NamedTuple):
 
 @attrs.frozen
 class FeeSchedule:
-    """Rates are fractions of index x amount; `base` is quote currency an order (takers); `cap` a fraction of premium, 0 none."""
+    """Rates are fractions of index x amount; `base` is quote currency an order (takers); `cap` a fraction of premium or 0."""
 
     maker_rate: float = 0.0
     taker_rate: float = 0.0
@@ -87,8 +87,12 @@ class Instrument:
     step_float: float = attrs.field(init=False, repr=False, eq=False)
     _price_unit: int = attrs.field(init=False, repr=False, eq=False)
     _price_decimals: int = attrs.field(init=False, repr=False, eq=False)
+    _price_scale: int = attrs.field(init=False, repr=False, eq=False)
+    _price_e18: int = attrs.field(init=False, repr=False, eq=False)
     _amount_unit: int = attrs.field(init=False, repr=False, eq=False)
     _amount_decimals: int = attrs.field(init=False, repr=False, eq=False)
+    _amount_scale: int = attrs.field(init=False, repr=False, eq=False)
+    _amount_e18: int = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         fix = object.__setattr__
@@ -102,6 +106,8 @@ class Instrument:
             decimals = max(0, -exponent)
             fix(self, f"_{name}_unit", int(value.scaleb(decimals)))
             fix(self, f"_{name}_decimals", decimals)
+            fix(self, f"_{name}_scale", 10**decimals)
+            fix(self, f"_{name}_e18", int(value.scaleb(18)))
 
     # -- prices
 
@@ -120,11 +126,8 @@ class Instrument:
         """
         raw = price / self.tick_float
         nearest = round(raw)
-        if abs(raw - nearest) < 1e-6:
-            whole = nearest
-        else:
-            whole = math.floor(raw) if side is Side.BID else math.ceil(raw)
-        return self.onto_ladder(whole, side)
+        away = math.floor(raw) if side is Side.BID else math.ceil(raw)
+        return self.onto_ladder(nearest if abs(raw - nearest) < 1e-6 else away, side)
 
     def onto_ladder(self, price: int, side: Side) -> int:
         """The nearest ladder price at or away from the market: at or below for a bid, at or above for an ask."""
@@ -152,7 +155,7 @@ class Instrument:
 
     def price_float(self, price: int) -> float:
         """Quote currency (or coin) per unit, for models."""
-        return price * self._price_unit / 10**self._price_decimals
+        return price * self._price_unit / self._price_scale
 
     def price_text(self, price: int) -> str:
         """A plain decimal string, no exponent: what goes on the wire and into the signature."""
@@ -160,7 +163,7 @@ class Instrument:
 
     def price_e18(self, price: int) -> int:
         """The price x 1e18, as signed on Derive."""
-        return price * self._price_unit * 10 ** (18 - self._price_decimals)
+        return price * self._price_e18
 
     def price_ticks(self, text: str | float | Decimal) -> int:
         """Wire to ticks; ValueError when the value is no whole number of smallest ticks."""
@@ -172,10 +175,10 @@ class Instrument:
         return decimal_text(amount * self._amount_unit, self._amount_decimals)
 
     def amount_float(self, amount: int) -> float:
-        return amount * self._amount_unit / 10**self._amount_decimals
+        return amount * self._amount_unit / self._amount_scale
 
     def amount_e18(self, amount: int) -> int:
-        return amount * self._amount_unit * 10 ** (18 - self._amount_decimals)
+        return amount * self._amount_e18
 
     def amount_steps(self, text: str | float | Decimal) -> int:
         """Wire to steps; ValueError when the value is no whole number of steps."""

@@ -1,0 +1,177 @@
+"""Portfolio Greeks and scenario losses on the worst case of everything that rests or is in flight.
+
+Owns, for each instrument, what one contract adds to every metric (delta, gamma, vega, theta, and the loss in each cell of
+the spot x vol grid), and the sums of the most and the least the orders could make of them. Pure; never prices an option:
+metrics are handed in. A side that brings every breached metric back is never refused, because only the bound that a fill
+pushes outwards is asked. Invariant: with every order preceded by `room`, no fill of any subset of the orders takes a
+metric past its limit, as long as the metrics per contract stay what they were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.console.settings import LimitSettings
+from actors.trading.pricing import Greeks, black76
+
+Floats = NDArray[np.float64]
+
+NAMES = ("delta", "gamma", "vega", "theta")
+TOTAL = "total"
+
+
+@attrs.frozen
+class OptionTerms:
+    """What is needed to value one option in a scenario: quote currency, years, annual fraction."""
+
+    forward: float
+    strike: float
+    t_years: float
+    vol: float
+    is_call: bool
+    discount: float = 1.0
+
+
+def metrics_of(greeks: Greeks, terms: OptionTerms, limits: LimitSettings, contract_size: float = 1.0) -> Floats:
+    """One contract's metrics: delta (units of the underlying), gamma (delta per quote currency), vega (quote currency per
+    vol point), theta (quote currency a day), then its profit in each scenario, spot shocks outer, vol shocks inner."""
+    now = black76(terms.forward, terms.strike, terms.t_years, terms.vol, terms.is_call, terms.discount)
+    profits = [
+        black76(
+            terms.forward * (1 + spot), terms.strike, terms.t_years, terms.vol * (1 + vol), terms.is_call, terms.discount
+        )
+        - now
+        for spot in limits.scenario_spot
+        for vol in limits.scenario_vol
+    ]
+    firsts = [greeks.delta, greeks.gamma, greeks.vega / 100, greeks.theta / 365]
+    return np.array(firsts + profits) * contract_size
+
+
+@attrs.frozen
+class Bound:
+    """Which limit a room came from, with its numbers; empty `name` when none bound."""
+
+    name: str = ""
+    limit: float = math.inf
+    at: float = 0.0
+    """The worst case with the present orders, in the limit's unit."""
+
+
+@attrs.define(eq=False)
+class _Line:
+    """One instrument: metrics of a contract, and the range that position and orders span."""
+
+    group: str
+    metrics: Floats
+    position: float = 0.0
+    low: Floats = attrs.field(init=False)
+    high: Floats = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.low = np.zeros_like(self.metrics)
+        self.high = np.zeros_like(self.metrics)
+
+
+class GreekBook:
+    """Sums over a cell. `expiry_share` is the part of each limit that one expiry alone may use."""
+
+    def __init__(self, limits: LimitSettings) -> None:
+        scenarios = len(limits.scenario_spot) * len(limits.scenario_vol)
+        tops = [limits.max_delta, limits.max_gamma, limits.max_vega, limits.max_theta]
+        known = [math.inf if top is None else top for top in tops]
+        loss = math.inf if limits.max_scenario_loss is None else limits.max_scenario_loss
+        self.limits = limits
+        self.is_limited = any(math.isfinite(top) for top in [*known, loss])
+        self._high_limit = np.array(known + [math.inf] * scenarios)
+        self._low_limit = -np.array(known + [loss] * scenarios)
+        self._share = limits.expiry_share
+        self._lines: dict[str, _Line] = {}
+        self._low: dict[str, Floats] = {}
+        self._high: dict[str, Floats] = {}
+
+    def learn(self, name: str, expiry: str, metrics: Floats) -> None:
+        """New metrics of one contract; its orders keep their amounts at the next `update`."""
+        line = self._lines.get(name)
+        if line is None:
+            self._lines[name] = _Line(expiry, metrics)
+            for group in (TOTAL, expiry):
+                self._low.setdefault(group, np.zeros_like(metrics))
+                self._high.setdefault(group, np.zeros_like(metrics))
+        else:
+            line.metrics = metrics
+
+    def update(self, name: str, position: float, bids: float, asks: float) -> None:
+        """Signed contracts held, and the most that could still be bought and sold."""
+        line = self._lines.get(name)
+        if line is None:
+            return
+        long, short = line.metrics * (position + bids), line.metrics * (position - asks)
+        low, high = np.minimum(long, short), np.maximum(long, short)
+        for group in (TOTAL, line.group):
+            self._low[group] += low - line.low
+            self._high[group] += high - line.high
+        line.low, line.high, line.position = low, high, position
+
+    def room(self, name: str, sign: int) -> tuple[float, Bound]:
+        """Contracts that a bid (`sign` 1) or ask (-1) may show, everything else staying; an unpriced option has none."""
+        line = self._lines.get(name)
+        if line is None:
+            return 0.0, Bound("Greeks not known yet", 0.0)
+        best, bound = math.inf, Bound()
+        for group, share in ((TOTAL, 1.0), (line.group, self._share)):
+            room, found = self._group_room(line, group, share, sign)
+            if room < best:
+                best, bound = room, found
+        return best, bound
+
+    def _group_room(self, line: _Line, group: str, share: float, sign: int) -> tuple[float, Bound]:
+        step = line.metrics * sign
+        others_high, others_low = self._high[group] - line.high, self._low[group] - line.low
+        limit = np.where(step > 0, self._high_limit * share, self._low_limit * share)
+        others = np.where(step > 0, others_high, others_low)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            rooms = np.where(step == 0, math.inf, (limit - others) / step - sign * line.position)
+        rooms = np.where(np.isfinite(limit), rooms, math.inf)
+        worst = int(np.argmin(rooms))
+        at = float(self._high[group][worst] if step[worst] > 0 else self._low[group][worst])
+        return float(rooms[worst]), Bound(self._name(worst, group), float(abs(limit[worst])), at)
+
+    def _name(self, index: int, group: str) -> str:
+        if index < len(NAMES):
+            words = f"max_{NAMES[index]}"
+        else:
+            spot, vol = divmod(index - len(NAMES), len(self.limits.scenario_vol))
+            shocks = f"spot {self.limits.scenario_spot[spot]:+.0%}, vol {self.limits.scenario_vol[vol]:+.0%}"
+            words = f"max_scenario_loss ({shocks})"
+        return words if group == TOTAL else f"{words} of {group}"
+
+    # -- looking
+
+    def held(self) -> dict[str, float]:
+        """Greeks of the positions alone, without orders."""
+        total = np.zeros(len(NAMES))
+        for line in self._lines.values():
+            total += line.metrics[: len(NAMES)] * line.position
+        return dict(zip(NAMES, (float(x) for x in total), strict=True))
+
+    def local_gamma(self, names: Sequence[str]) -> float:
+        """Gamma held in these instruments."""
+        return sum(float(self._lines[n].metrics[1]) * self._lines[n].position for n in names if n in self._lines)
+
+    def worst(self, group: str = TOTAL) -> dict[str, tuple[float, float]]:
+        """The range each Greek could reach, and the worst scenario's loss as (loss, loss)."""
+        if group not in self._low:
+            return {}
+        ranges = {
+            name: (float(self._low[group][i]), float(self._high[group][i])) for i, name in enumerate(NAMES)
+        }
+        scenarios = self._low[group][len(NAMES) :]
+        if scenarios.size:
+            ranges["scenario"] = (float(scenarios.min()), float(scenarios.min()))
+        return ranges
