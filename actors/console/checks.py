@@ -19,7 +19,7 @@ from actors.console.keys import key_problem, wallet_problem
 from actors.console.ranges import range_problem, shown
 from actors.console.settings import CellSettings, Settings, VenueSettings
 from actors.trading.errors import ConfigError
-from actors.venues.derive.names import expiry_text, parse_expiry
+from actors.venues.names import expiry_text, parse_expiry
 
 EXPIRY_WORDS = ("nearest", "nearest-weekly", "nearest-monthly")
 UNDERLYINGS = {"derive": ("ETH", "BTC"), "deribit": ("ETH", "BTC", "ETH_USDC", "BTC_USDC", "SOL_USDC", "XRP_USDC")}

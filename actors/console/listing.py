@@ -19,7 +19,7 @@ from actors.console.checks import EXPIRY_WORDS
 from actors.console.settings import CellSettings
 from actors.trading.errors import ConfigError
 from actors.trading.instruments import Instrument, decimal_text
-from actors.venues.derive.names import expiry_text, parse_expiry, parse_strike, strike_text
+from actors.venues.names import expiry_text, parse_expiry, parse_strike, plain_strike
 
 SOON_S = 3600.0
 """`nearest` passes over an expiry with less than this left to quote: it would be gone before it was watched."""
@@ -129,7 +129,7 @@ def _key(name: str) -> tuple[str, ...]:
         return tuple(words)
     underlying, day, strike, kind = words
     with contextlib.suppress(ValueError, ArithmeticError):
-        return underlying, expiry_text(parse_expiry(day)), strike_text(parse_strike(strike)), kind
+        return underlying, expiry_text(parse_expiry(day)), plain_strike(parse_strike(strike)), kind
     return tuple(words)
 
 

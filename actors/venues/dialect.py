@@ -7,7 +7,9 @@ into it; the link drives it. Adding a venue means adding a folder with a class t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Sequence
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
@@ -266,8 +268,29 @@ class AccountFacts:
     mass_quote_allowed: bool = False
     key_expires_s: int = 0
     """0: the key does not expire (or the venue does not say)."""
+    login_ends_s: float = math.inf
+    """Seconds from login until it must have been renewed; infinite where it lasts as long as the connection."""
     restore_cancel_on_disconnect: bool | None = None
     """The wallet's setting before we touched it; None where it is not persistent."""
+
+
+@attrs.frozen
+class MmpTerms:
+    """Market-maker protection of one underlying as the venue holds it. Limits of 0: none; interval 0: off."""
+
+    currency: str
+    """The underlying; a venue that keeps it by index translates."""
+    interval_ms: int
+    frozen_ms: int
+    amount_limit: Decimal
+    """Units of the underlying."""
+    delta_limit: Decimal
+    is_frozen: bool = False
+    unfreeze_ms: int = 0
+    vega_limit: Decimal = Decimal(0)
+    """Deribit: USD per vol point."""
+    quote_limit: Decimal = Decimal(0)
+    """Deribit: most that may rest under protection, per side of an instrument; 0: as much as `amount_limit`."""
 
 
 class Dialect(Protocol):
@@ -284,6 +307,12 @@ class Dialect(Protocol):
     lists_by_channel: bool
     """True: new strikes are announced (Deribit). False: the listing must be asked again (Derive)."""
 
+    orders_expire: bool
+    """True: every order carries an end of its own and is renewed before it (Derive's signatures)."""
+    hang_up_cancels: bool
+    """True: closing the private link pulls all that was sent over it and nothing else (Deribit); where single cancels
+    would take long, that is the fast scoped mass cancel."""
+
     # -- connections
 
     def open_public(self) -> Script[None]:
@@ -297,6 +326,9 @@ class Dialect(Protocol):
 
     def close_private(self, facts: AccountFacts) -> Script[None]:
         """After the proof: restore what the account had before us."""
+
+    def renew_login(self) -> Script[float]:
+        """Prolong the login of an open private link; seconds until it ends then, infinite where it does not end."""
 
     def keep_alive(self) -> Call | None:
         """A cheap request that proves life both ways, or None where protocol pings suffice."""
@@ -360,6 +392,19 @@ class Dialect(Protocol):
 
     def server_time(self) -> Script[int]:
         """Venue's clock, ms."""
+
+    # -- market-maker protection
+
+    def set_mmp(self, terms: MmpTerms) -> Script[None]:
+        """Replaces the whole protection of the underlying."""
+
+    def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
+        """None where no protection was ever set."""
+
+    def reset_mmp(self, currency: str) -> Script[None]:
+        """Ends a freeze."""
+
+    # -- errors
 
     def explain(self, code: int) -> str:
         """An error code in words."""

@@ -18,7 +18,7 @@ from actors.trading.instruments import FeeSchedule, Instrument, OptionKind, Side
 from actors.venues.derive import rows
 from actors.venues.derive.names import underlying_of
 from actors.venues.derive.signing import address_bytes
-from actors.venues.derive.terms import Board, Terms, decimal_of
+from actors.venues.derive.terms import Board, Terms
 from actors.venues.dialect import (
     BookUpdate,
     Fill,
@@ -30,6 +30,7 @@ from actors.venues.dialect import (
     TickerUpdate,
     VenueOrder,
 )
+from actors.venues.units import decimal_of
 
 FEE_CURRENCY = "USDC"
 MAX_DECIMALS = 12
@@ -94,7 +95,7 @@ class FrameReader:
     def _spot_feed(self, data: msgspec.Raw) -> Iterable[News]:
         feed = _spot.decode(data)
         return [
-            IndexUpdate(self._board.index_name(currency), feed.timestamp, spot.price)
+            IndexUpdate(self._board.index_name(currency, f"{currency}-USD"), feed.timestamp, spot.price)
             for currency, spot in feed.feeds.items()
             if 0.0 < spot.price < inf
         ]
@@ -102,7 +103,7 @@ class FrameReader:
     # -- the account
 
     def _orders(self, data: msgspec.Raw) -> Iterable[News]:
-        known = [row for row in _orders.decode(data) if self._is_known(row.instrument_name)]
+        known = [row for row in _orders.decode(data) if self._board.is_known(row.instrument_name)]
         news: list[News] = [self.order(row) for row in known]
         tripped = {underlying_of(row.instrument_name): row for row in known if row.cancel_reason == "mmp_trigger"}
         for currency, row in tripped.items():
@@ -111,22 +112,16 @@ class FrameReader:
         return news
 
     def _trades(self, data: msgspec.Raw) -> Iterable[News]:
-        return [self.fill(row) for row in _trades.decode(data) if self._is_known(row.instrument_name)]
+        return [self.fill(row) for row in _trades.decode(data) if self._board.is_known(row.instrument_name)]
 
     def _balances(self, data: msgspec.Raw) -> Iterable[News]:
         settled = [row for row in _balances.decode(data) if row.update_type == "option_settlement"]
-        return [self._settled(row) for row in settled if "-" in row.name and self._is_known(row.name)]
+        return [self._settled(row) for row in settled if "-" in row.name and self._board.is_known(row.name)]
 
     def _settled(self, row: rows.BalanceRow) -> SettledPrice:
         """The position's balance went to (usually) zero; what left is the difference."""
         steps = self._board.known(row.name).steps
         return SettledPrice(row.name, steps[row.previous_balance] - steps[row.new_balance])
-
-    def _is_known(self, name: str) -> bool:
-        if self._board.get(name) is not None:
-            return True
-        self._board.strays.add(name)
-        return False
 
     def order(self, row: rows.OrderRow) -> VenueOrder:
         """An order row; of an instrument never learned, price and amount are counted in 1e-12."""

@@ -23,7 +23,7 @@ from actors.venues.derive.decode import FrameReader, read_instrument
 from actors.venues.derive.names import underlying_of
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.terms import Board
-from actors.venues.dialect import AccountFacts, Call, Fill, Pool, RateLimit, Script, VenueOrder
+from actors.venues.dialect import AccountFacts, Call, Fill, MmpTerms, Pool, RateLimit, Script, VenueOrder
 
 T = TypeVar("T")
 
@@ -37,19 +37,6 @@ TRADER_TPS = 1.0
 BULK_CANCEL_TPS = 10.0
 HISTORY_SLACK_MS = 10_000
 """Looked back further by this in histories: our clock and the venue's differ."""
-
-
-@attrs.frozen
-class MmpTerms:
-    """Market-maker protection of one currency as the venue holds it. Limits of 0: none; interval 0: off."""
-
-    currency: str
-    interval_ms: int
-    frozen_ms: int
-    amount_limit: Decimal
-    delta_limit: Decimal
-    is_frozen: bool = False
-    unfreeze_ms: int = 0
 
 
 class Conversations:

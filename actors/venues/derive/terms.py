@@ -1,48 +1,24 @@
 """What one process knows of Derive's instruments: units, signing words, and the fee cap of each.
 
-Owns the crossing between wire text and integers on the hot path: each distinct text is converted exactly, once, and
-remembered (a price of 100.1 is seen thousands of times). Never awaits. Invariant: the text and the signed integer of a
-price, an amount or a fee come from one conversion of one integer.
+Owns the words of a price or amount as they are sent and signed, each written once and remembered. Never awaits.
+Invariant: the text and the signed integer of a price, an amount or a fee come from one conversion of one integer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from collections.abc import Callable
+from decimal import ROUND_CEILING, Decimal
 
 from actors.trading.errors import StrikemakerError
-from actors.trading.instruments import Instrument, decimal_text, whole_units
+from actors.trading.instruments import Instrument, decimal_text
+from actors.venues.board import Board as VenueBoard
 from actors.venues.derive.signing import asset_words
-
-FINEST = Decimal("1E-12")
-"""Derive keeps 12 decimals: the unit of an instrument we were never taught."""
+from actors.venues.units import REMEMBERED, Grids, Units
 
 REFERENCE_TOLERANCE = 0.01
 """The fee cap follows the index only when it moved by more; the cap's factor of three over the fee covers the rest."""
 
 FEE_DECIMALS = 6
-_REMEMBERED = 1 << 16
-
-
-class Units(dict[str | float, int]):
-    """Wire text to whole units, by lookup; `exact` ones raise ValueError off the grid, others are cut down to it."""
-
-    def __init__(self, unit: Decimal, what: str, *, exact: bool = True) -> None:
-        super().__init__()
-        self._unit = unit
-        self._what = what
-        self._exact = exact
-
-    def __missing__(self, text: str | float) -> int:
-        value = decimal_of(text, self._what)
-        if self._exact:
-            count = whole_units(value, self._unit, self._what)
-        else:
-            count = int((value / self._unit).to_integral_value(ROUND_FLOOR))
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        self[text] = count
-        return count
 
 
 class Wording(dict[int, tuple[str, int]]):
@@ -54,21 +30,10 @@ class Wording(dict[int, tuple[str, int]]):
         self._e18 = e18
 
     def __missing__(self, count: int) -> tuple[str, int]:
-        if len(self) >= _REMEMBERED:
+        if len(self) >= REMEMBERED:
             self.clear()
         worded = self[count] = (self._text(count), self._e18(count))
         return worded
-
-
-def decimal_of(text: str | float, what: str) -> Decimal:
-    """A finite decimal from the wire; ValueError for anything else."""
-    try:
-        value = Decimal(str(text))
-    except ArithmeticError:
-        raise ValueError(f"{what} {text!r} is not a number") from None
-    if not value.is_finite():
-        raise ValueError(f"{what} {text!r} is not a number")
-    return value
 
 
 def required_max_fee(instrument: Instrument, reference: float) -> int:
@@ -87,6 +52,7 @@ class Terms:
     """One instrument as orders need it: words, units, and the fee cap that follows the index."""
 
     __slots__ = (
+        "_board",
         "amounts",
         "asset_words",
         "frame_heads",
@@ -101,19 +67,20 @@ class Terms:
         "ticks",
     )
 
-    def __init__(self, instrument: Instrument, scales: Scales) -> None:
+    def __init__(self, instrument: Instrument, board: Board) -> None:
+        self._board = board
         self.reference = 0.0
         self.max_fee_text = ""
         self.max_fee_e18 = 0
         self.frame_heads: tuple[str, str] | None = None
         """What every order's parameters begin with, (sell, buy); None until written, and again when the fee moved."""
-        self.revise(instrument, scales)
+        self.revise(instrument)
 
-    def revise(self, instrument: Instrument, scales: Scales) -> None:
+    def revise(self, instrument: Instrument) -> None:
         """Take a changed listing in place: decoders that hold this object go on with the new units."""
         self.instrument = instrument
-        self.ticks, self.loose_ticks, self.prices = scales.prices(instrument)
-        self.steps, self.loose_steps, self.amounts = scales.amounts(instrument)
+        self.ticks, self.loose_ticks, self.prices = self._board.prices(instrument)
+        self.steps, self.loose_steps, self.amounts = self._board.amounts(instrument)
         self.asset_words = asset_words(instrument.asset_address, instrument.sub_id) if instrument.asset_address else b""
         self.frame_heads = None
         if self.reference:
@@ -140,73 +107,28 @@ class Terms:
             raise StrikemakerError(f"{self.instrument.name}: no index price noted yet, so no fee cap can be signed")
 
 
-class Scales:
-    """The memories of conversion, shared by all instruments of one tick or step."""
+class Board(VenueBoard[Terms]):
+    """Every instrument of Derive's this process was taught, by name."""
 
     def __init__(self) -> None:
-        self._prices: dict[Decimal, tuple[Units, Units, Wording]] = {}
-        self._amounts: dict[Decimal, tuple[Units, Units, Wording]] = {}
+        self._grids = Grids()
+        self._prices: dict[Decimal, Wording] = {}
+        self._amounts: dict[Decimal, Wording] = {}
+        super().__init__("derive", self._make_terms)
+
+    def _make_terms(self, instrument: Instrument) -> Terms:
+        return Terms(instrument, self)
 
     def prices(self, instrument: Instrument) -> tuple[Units, Units, Wording]:
-        """(exact ticks, ticks cut down, wording)."""
-        wording = Wording(instrument.price_text, instrument.price_e18)
-        return self._prices.setdefault(instrument.tick, _scale(instrument.tick, "price", wording))
+        """(exact ticks, ticks cut down, wording), shared by all instruments of one tick."""
+        wording = self._prices.get(instrument.tick)
+        if wording is None:
+            wording = self._prices[instrument.tick] = Wording(instrument.price_text, instrument.price_e18)
+        return *self._grids.prices(instrument), wording
 
     def amounts(self, instrument: Instrument) -> tuple[Units, Units, Wording]:
-        """(exact steps, steps cut down, wording)."""
-        wording = Wording(instrument.amount_text, instrument.amount_e18)
-        return self._amounts.setdefault(instrument.amount_step, _scale(instrument.amount_step, "amount", wording))
-
-
-def _scale(unit: Decimal, what: str, wording: Wording) -> tuple[Units, Units, Wording]:
-    return Units(unit, what), Units(unit, what, exact=False), wording
-
-
-class Board:
-    """Every instrument this process was taught, by name."""
-
-    def __init__(self) -> None:
-        self._terms: dict[str, Terms] = {}
-        self._scales = Scales()
-        self.strays: set[str] = set()
-        """Names the venue spoke of that nobody taught us: new listings, or another underlying's."""
-        self.unreadable: list[str] = []
-        """Listings that could not be read, in words."""
-
-    def learn(self, instruments: Iterable[Instrument]) -> None:
-        for instrument in instruments:
-            known = self._terms.get(instrument.name)
-            if known is None:
-                self._terms[instrument.name] = Terms(instrument, self._scales)
-            elif known.instrument != instrument:
-                known.revise(instrument, self._scales)
-            self.strays.discard(instrument.name)
-
-    def get(self, name: str) -> Terms | None:
-        return self._terms.get(name)
-
-    def all(self) -> Iterable[Terms]:
-        return self._terms.values()
-
-    def known(self, name: str) -> Terms:
-        """For orders of ours: StrikemakerError when the instrument was never learned."""
-        terms = self._terms.get(name)
-        if terms is None:
-            raise StrikemakerError(f"{name}: not a listed instrument")
-        return terms
-
-    def any(self, name: str) -> Terms:
-        """For rows of a query: an unlearned instrument's price and amount are counted in 1e-12."""
-        terms = self._terms.get(name)
-        if terms is not None:
-            return terms
-        self.strays.add(name)
-        stranger = Instrument(name, "derive", name.partition("-")[0], FINEST, FINEST, 1, 1)
-        return Terms(stranger, self._scales)
-
-    def index_name(self, underlying: str) -> str:
-        """What instruments of this underlying call their index."""
-        for terms in self._terms.values():
-            if terms.instrument.underlying == underlying and terms.instrument.index_name:
-                return terms.instrument.index_name
-        return f"{underlying}-USD"
+        """(exact steps, steps cut down, wording), shared by all instruments of one step."""
+        wording = self._amounts.get(instrument.amount_step)
+        if wording is None:
+            wording = self._amounts[instrument.amount_step] = Wording(instrument.amount_text, instrument.amount_e18)
+        return *self._grids.amounts(instrument), wording

@@ -9,6 +9,7 @@ Invariant: no two orders of a process carry the same nonce, and of no two proces
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -20,11 +21,22 @@ from actors.venues.derive import codes
 from actors.venues.derive.calls import CallWriter
 from actors.venues.derive.decode import FrameReader
 from actors.venues.derive.outcomes import read_outcome
-from actors.venues.derive.scripts import Conversations, MmpTerms
+from actors.venues.derive.scripts import Conversations
 from actors.venues.derive.signing import SigningKey, checked_wallet
 from actors.venues.derive.sites import MAINNET
 from actors.venues.derive.terms import Board
-from actors.venues.dialect import AccountFacts, Call, Fill, News, OrderRequest, Outcome, Refusal, Script, VenueOrder
+from actors.venues.dialect import (
+    AccountFacts,
+    Call,
+    Fill,
+    MmpTerms,
+    News,
+    OrderRequest,
+    Outcome,
+    Refusal,
+    Script,
+    VenueOrder,
+)
 
 SLOTS = 1000
 """Processes that may share a wallet: the last three digits of a nonce are the process's slot."""
@@ -39,6 +51,8 @@ class DeriveDialect:
     max_channels_per_call = 50
     republishes_books = True
     lists_by_channel = False
+    orders_expire = True
+    hang_up_cancels = False
 
     def __init__(
         self,
@@ -106,6 +120,11 @@ class DeriveDialect:
 
     def close_private(self, facts: AccountFacts) -> Script[None]:
         return self._scripts.close_private(facts)
+
+    def renew_login(self) -> Script[float]:
+        """Nothing to do: a login lasts as long as its connection."""
+        return math.inf
+        yield Call("")  # makes this a generator, like every script
 
     def keep_alive(self) -> Call | None:
         """Protocol pings are answered and count as life."""

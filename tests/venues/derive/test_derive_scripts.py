@@ -28,10 +28,9 @@ from eth_account.messages import encode_defunct
 
 from actors.trading.errors import ConfigError, OutcomeUnknown, StrikemakerError, VenueRefused
 from actors.trading.instruments import OptionKind
-from actors.venues.derive.scripts import MmpTerms
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.wire import DeriveDialect
-from actors.venues.dialect import Call, MmpTripped, Pool, RateLimit
+from actors.venues.dialect import Call, MmpTerms, MmpTripped, Pool, RateLimit
 
 Venue = Callable[[Call, dict[str, Any]], Any]
 

@@ -12,7 +12,6 @@ from derive_desk import CALL, PUT, Client, Venue
 from actors.trading.errors import StrikemakerError, VenueRefused
 from actors.trading.instruments import Side
 from actors.venues.derive.rest import DeriveRest
-from actors.venues.derive.scripts import MmpTerms
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.wire import DeriveDialect
 from actors.venues.dialect import (
@@ -20,6 +19,7 @@ from actors.venues.dialect import (
     BookUpdate,
     Call,
     Fill,
+    MmpTerms,
     MmpTripped,
     News,
     OrderRequest,

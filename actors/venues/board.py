@@ -1,0 +1,88 @@
+"""Every instrument one process was taught, by name, as its venue's folder needs it.
+
+Owns the lookup and what is said of strangers: names the venue spoke of that nobody taught us, and listings that could
+not be read. What is kept of each instrument (`Terms`) is the venue's. Invariant: decoders that hold an entry see a
+changed listing at once, because entries are revised in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Generic, Protocol, TypeVar
+
+from actors.trading.errors import StrikemakerError
+from actors.trading.instruments import Instrument
+from actors.venues.names import underlying_of
+
+FINEST = Decimal("1E-12")
+"""The unit of an instrument that we were never taught: no venue prints more decimals."""
+
+
+class TermsOf(Protocol):
+    """What every venue's terms have."""
+
+    instrument: Instrument
+
+    def revise(self, instrument: Instrument) -> None:
+        """Take a changed listing in place."""
+
+
+T = TypeVar("T", bound=TermsOf)
+
+
+class Board(Generic[T]):
+    """`make` turns a listing into the venue's terms of it."""
+
+    def __init__(self, venue: str, make: Callable[[Instrument], T]) -> None:
+        self._venue = venue
+        self._make = make
+        self._terms: dict[str, T] = {}
+        self.strays: set[str] = set()
+        """Names the venue spoke of that nobody taught us: new listings, or another underlying's."""
+        self.unreadable: list[str] = []
+        """Listings that could not be read, in words."""
+
+    def learn(self, instruments: Iterable[Instrument]) -> None:
+        for instrument in instruments:
+            known = self._terms.get(instrument.name)
+            if known is None:
+                self._terms[instrument.name] = self._make(instrument)
+            elif known.instrument != instrument:
+                known.revise(instrument)
+            self.strays.discard(instrument.name)
+
+    def get(self, name: str) -> T | None:
+        return self._terms.get(name)
+
+    def all(self) -> Iterable[T]:
+        return self._terms.values()
+
+    def known(self, name: str) -> T:
+        """For orders of ours: StrikemakerError when the instrument was never learned."""
+        terms = self._terms.get(name)
+        if terms is None:
+            raise StrikemakerError(f"{name}: not a listed instrument")
+        return terms
+
+    def any(self, name: str) -> T:
+        """For rows of a query: an unlearned instrument's price and amount are counted in 1e-12."""
+        terms = self._terms.get(name)
+        if terms is not None:
+            return terms
+        self.strays.add(name)
+        return self._make(Instrument(name, self._venue, underlying_of(name), FINEST, FINEST, 1, 1))
+
+    def is_known(self, name: str) -> bool:
+        """Also notes a stranger's name."""
+        if name in self._terms:
+            return True
+        self.strays.add(name)
+        return False
+
+    def index_name(self, underlying: str, default: str) -> str:
+        """What instruments of this underlying call their index."""
+        for terms in self._terms.values():
+            if terms.instrument.underlying == underlying and terms.instrument.index_name:
+                return terms.instrument.index_name
+        return default

@@ -1,0 +1,68 @@
+"""Wire numbers to whole ticks and steps, exactly: each distinct number is converted once and remembered.
+
+Owns the crossing on the hot path (a price of 100.1 is seen thousands of times). A number may come as text or as a JSON
+number; the latter is read by its shortest text, which is what was printed, also where it was printed as `3.2e-4`.
+Invariant: an exact conversion either gives the integer or raises ValueError; it never rounds.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, Decimal
+
+from actors.trading.instruments import Instrument, whole_units
+
+REMEMBERED = 1 << 16
+"""A memory of conversions is emptied at this size: a hostile feed must not eat the machine."""
+
+
+class Units(dict[str | float, int]):
+    """Wire number to whole units, by lookup; `exact` ones raise ValueError off the grid, others are cut down to it."""
+
+    def __init__(self, unit: Decimal, what: str, *, exact: bool = True) -> None:
+        super().__init__()
+        self._unit = unit
+        self._what = what
+        self._exact = exact
+
+    def __missing__(self, text: str | float) -> int:
+        value = decimal_of(text, self._what)
+        if self._exact:
+            count = whole_units(value, self._unit, self._what)
+        else:
+            count = int((value / self._unit).to_integral_value(ROUND_FLOOR))
+        if len(self) >= REMEMBERED:
+            self.clear()
+        self[text] = count
+        return count
+
+
+class Grids:
+    """The memories of conversion, shared by all instruments of one tick or step."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, Decimal], tuple[Units, Units]] = {}
+
+    def prices(self, instrument: Instrument) -> tuple[Units, Units]:
+        """(exact ticks, ticks cut down)."""
+        return self._of("price", instrument.tick)
+
+    def amounts(self, instrument: Instrument) -> tuple[Units, Units]:
+        """(exact steps, steps cut down)."""
+        return self._of("amount", instrument.amount_step)
+
+    def _of(self, what: str, unit: Decimal) -> tuple[Units, Units]:
+        known = self._known.get((what, unit))
+        if known is None:
+            known = self._known[what, unit] = Units(unit, what), Units(unit, what, exact=False)
+        return known
+
+
+def decimal_of(text: str | float, what: str) -> Decimal:
+    """A finite decimal from the wire; ValueError for anything else."""
+    try:
+        value = Decimal(str(text))
+    except ArithmeticError:
+        raise ValueError(f"{what} {text!r} is not a number") from None
+    if not value.is_finite():
+        raise ValueError(f"{what} {text!r} is not a number")
+    return value
