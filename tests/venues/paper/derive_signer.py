@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from eth_abi import encode
 from eth_account import Account
-from eth_account.messages import encode_defunct
+from eth_account.messages import encode_defunct, encode_typed_data
+from eth_keys import KeyAPI
+from eth_keys.backends import NativeECCBackend
+from eth_utils import keccak
 
 from actors.venues.paper.derive_signatures import OrderAction
 
@@ -58,3 +62,32 @@ def sign_order(key: str, chain_id: int, action: OrderAction) -> str:
 
 def sign_login(key: str, timestamp: int) -> str:
     return "0x" + Account.sign_message(encode_defunct(text=str(timestamp)), key).signature.hex()
+
+
+def recover_order(
+    params: dict[str, Any], owner: str, asset: str, sub_id: int, chain_id: int, *, pure_python: bool = False
+) -> str:
+    """Who signed an order, from the JSON of its request alone: encoded by eth-abi, recovered by eth-account.
+
+    `pure_python`: by the backend that shares no C library with the signer (5 ms).
+    """
+    action = OrderAction(
+        subaccount_id=params["subaccount_id"],
+        nonce=int(params["nonce"]),
+        expiry_s=params["signature_expiry_sec"],
+        owner=owner,
+        signer=params["signer"],
+        asset=asset,
+        sub_id=sub_id,
+        limit_price=Decimal(str(params["limit_price"])),
+        amount=Decimal(str(params["amount"])),
+        max_fee=Decimal(str(params["max_fee"])),
+        is_bid=params["direction"] == "buy",
+    )
+    text = encode_typed_data(domain_of(chain_id), TYPES, action_message(action))
+    if not pure_python:
+        return str(Account.recover_message(text, signature=params["signature"]))
+    raw = bytes.fromhex(params["signature"].removeprefix("0x"))
+    digest = keccak(b"\x19" + text.version + text.header + text.body)
+    signature = KeyAPI.Signature(raw[:64] + bytes((raw[64] - 27,)))
+    return KeyAPI(NativeECCBackend).ecdsa_recover(digest, signature).to_checksum_address()
