@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import tricycle
@@ -28,22 +29,25 @@ from actors.risk import Risk
 from actors.trading.allotment import allot_exposure
 from actors.trading.books import steps_at_most
 from actors.trading.budget import Budget
-from actors.trading.errors import VenueUnreachable
+from actors.trading.errors import ClockWrong, VenueUnreachable
 from actors.trading.exposure import Exposure
 from actors.trading.instruments import Instrument
+from actors.trading.lives import shortest_life
 from actors.trading.orders import OrderTable
 from actors.trading.restarts import RestartRule, Restarts
 from actors.trading.strategies import Inventory, Strategy, build
 from actors.truth import Proof, Truth
 from actors.valuation import Valuation
 from actors.venues.access import Access
-from actors.venues.dialect import AccountFacts, Dialect, Script
+from actors.venues.dialect import AccountFacts, Dialect, Pool, Script
 from actors.venues.link import LinkSettings, VenueLink
 from actors.venues.proof import RunLabel
 from actors.venues.protocol import Notice
 
 WATCH_S = 0.1
 """How often ages and halts are looked at."""
+LONG_PAUSE_S = 1.0
+"""A loop that did not turn for this long has slept; what came in meanwhile is old."""
 BULK_PULL = 3
 """More live orders than this are pulled by the run's label at once, where the venue can."""
 
@@ -81,6 +85,7 @@ class Cell:
         self.quoted_ever: dict[str, None] = {}
         self.quarantined: dict[str, str] = {}
         self.no_room: dict[str, str] = {}
+        self.most_instruments = 1 << 30
         self.restarts = 0
         self.proof = Proof(False, None, "never asked")
         self.on_event: Callable[[str, str], None] = lambda level, text: None
@@ -154,6 +159,7 @@ class Cell:
             await services.start(self.market.link.run)
         if not self.market.link.epoch:
             raise VenueUnreachable(f"{self.access.exchange} ({self.access.network}): no connection in {patience_s:g} s")
+        await self._compare_clocks()
         self.phase = "loading instruments"
         self.chosen = choose(self.settings, await self.market.load(), self.clock.now_s())
         chosen = list(self.chosen.instruments)
@@ -228,9 +234,11 @@ class Cell:
                     self.quoters[name].picture.bell.ring()
 
     async def _watch(self) -> None:
-        """What no single quoter can see: a stale index, a dead link, a clock that jumped, a fatal refusal."""
+        """What no single quoter can see: a stale index, a dead link, a clock that jumped, a long sleep, a fatal refusal."""
         while True:
+            before = trio.current_time()
             await trio.sleep(WATCH_S)
+            self._wake_from(trio.current_time() - before - WATCH_S)
             if self.clerk.fatal is not None:
                 raise self.clerk.fatal
             self._halt_if(
@@ -244,6 +252,29 @@ class Cell:
             if abs(jump) > self.all_settings.venue.max_clock_skew_s:
                 logger.warning("the wall clock jumped by {:.1f} s: asking the venue again", jump)
                 self.desk.link.drop("the wall clock jumped")
+
+    def _wake_from(self, pause_s: float) -> None:
+        """After a long pause (a frozen process, a blocked loop) nothing believed before it may be acted on."""
+        if pause_s > LONG_PAUSE_S:
+            logger.warning("this process stood still for {:.1f} s: connecting afresh", pause_s)
+            self.desk.block("truth", "woken from a long pause")
+            self.desk.link.drop("woken from a long pause")
+            self.market.link.drop("woken from a long pause")
+
+    async def _compare_clocks(self) -> None:
+        """The venue's clock against ours: followed if close, refused if not."""
+        bound_s = self.all_settings.venue.max_clock_skew_s
+        asked = trio.current_time()
+        ours_ns = self.clock.wall_ns()
+        told_ms = await self.market.link.follow(self.dialect.server_time())
+        travel_s = trio.current_time() - asked
+        skew_s = told_ms / 1000 - ours_ns / 1e9 - travel_s / 2
+        if abs(skew_s) > bound_s + travel_s:
+            raise ClockWrong(
+                f"this machine's clock is {abs(skew_s):.1f} s {'behind' if skew_s > 0 else 'ahead of'} the venue's"
+                f" (bound {bound_s:g} s): set it right (NTP) and start again"
+            )
+        logger.debug("clock: {:+.3f} s to the venue's, travel {:.3f} s", skew_s, travel_s)
 
     # -- choosing and admitting
 
@@ -276,7 +307,15 @@ class Cell:
             positions=self.risk.exposure.positions,
         )
         self.no_room = {name: "no room under max_exposure" for name, steps in granted.items() if steps == 0}
+        for name in self._farthest(reference, [n for n in granted if n not in self.no_room]):
+            self.no_room[name] = "its renewals would take more than a quarter of the request budget"
         self.risk.exposure.caps = dict.fromkeys(self.no_room, 0)
+
+    def _farthest(self, reference: float | None, names: list[str]) -> list[str]:
+        """Those beyond `most_instruments`, farthest from the money first to go."""
+        middle = reference or median(self.instruments[n].strike for n in names or self.instruments)
+        names.sort(key=lambda n: abs(self.instruments[n].strike - middle))
+        return names[self.most_instruments :]
 
     def _quoter(self, name: str) -> Quoter:
         return Quoter(
@@ -387,9 +426,23 @@ class Cell:
         )
 
     def _on_account(self, facts: AccountFacts) -> None:
-        """Logged in: the budget is what the venue says it is."""
+        """Logged in: the budget is what the venue says it is, and with it how long orders live."""
         self.desk.budget = Budget(facts.limits, facts.per_instrument, share=self._share)
+        self.desk.key_expires_s = facts.key_expires_s
+        self._set_lives()
         self.truth.on_up(facts)
+
+    def _set_lives(self) -> None:
+        """The shortest signature life whose renewals fit a quarter of the budget; what does not fit is not quoted."""
+        life = shortest_life(
+            2 * len(self.instruments),
+            self.desk.budget.per_second(Pool.MATCHING),
+            mmp=self.settings.mmp.enabled,
+            ceiling_s=self.settings.quoting.order_life_s,
+        )
+        self.desk.life_s = self.settings.quoting.order_life_s or life.life_s
+        self.most_instruments = max(1, life.most_orders // 2) if self.dialect.signs_lives else len(self.instruments)
+        self._allot()
 
     def _link(
         self,

@@ -21,7 +21,7 @@ from actors.clock import Clock
 from actors.console.exits import Exit
 from actors.mailboxes import Event, Farewell, GuardState, Leave, Left, Message, Ready, Snapshot
 from actors.reports import figures, snapshot
-from actors.trading.errors import ConfigError, StrikemakerError, VenueRefused, VenueUnreachable
+from actors.trading.errors import ClockWrong, ConfigError, StrikemakerError, VenueRefused, VenueUnreachable
 from actors.venues.proof import RunLabel
 
 SNAPSHOT_S = 0.5
@@ -145,7 +145,7 @@ def _farewell(cell: Cell, failure: Exception | None) -> Farewell:
 def _fatal(failure: Exception | None) -> int:
     """The exit code of what no restart can mend; 0 for what one can."""
     match failure:
-        case ConfigError():
+        case ConfigError() | ClockWrong():
             return Exit.BAD_INPUT
         case VenueRefused():
             return Exit.REFUSED

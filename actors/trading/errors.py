@@ -1,7 +1,7 @@
 """The errors of the product, sorted by what their reader can do about them (design law 8).
 
 `VenueUnreachable`: wait. `VenueRefused`: our request was wrong. `OutcomeUnknown`: reconcile. `LimitBreached`: stop.
-`ConfigError`: fix the file. No message ever holds a secret: callers name the field, never a key's text.
+`ConfigError`: fix the file. `ClockWrong`: set the clock. No message ever holds a secret: callers name the field, never a key's text.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ class OutcomeUnknown(StrikemakerError):
 
 class LimitBreached(StrikemakerError):
     """A limit of the operator's does not hold and cannot be restored by not quoting."""
+
+
+class ClockWrong(StrikemakerError):
+    """This machine's clock is too far off the venue's: signatures and freshness would lie. Set the clock."""
 
 
 class ConfigError(StrikemakerError):

@@ -304,6 +304,8 @@ class Dialect(Protocol):
     max_channels_per_call: int
     republishes_books: bool
     """True: a book is sent again although it did not change (Derive, each second), so its age proves staleness."""
+    signs_lives: bool
+    """True: an order dies with its signature, so it must be renewed (Derive)."""
     lists_by_channel: bool
     """True: new strikes are announced (Deribit). False: the listing must be asked again (Derive)."""
 

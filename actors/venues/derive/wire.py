@@ -50,6 +50,7 @@ class DeriveDialect:
     labels_are_identity = False
     max_channels_per_call = 50
     republishes_books = True
+    signs_lives = True
     lists_by_channel = False
     orders_expire = True
     hang_up_cancels = False
