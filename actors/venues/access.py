@@ -42,7 +42,7 @@ class Access:
     @classmethod
     def of(cls, settings: Settings) -> Access:
         """Testnet or live, or a paper exchange at a given address; the key is in the settings by now."""
-        from actors.venues.derive.sites import MAINNET, TESTNET
+        from actors.venues.derive.sites import MAINNET, PAPER_CHAIN, TESTNET
 
         venue = settings.venue
         site = MAINNET if venue.live else TESTNET
@@ -53,7 +53,7 @@ class Access:
             network=settings.network,
             ws_url=url,
             rest_url=rest,
-            chain_id=site.chain_id,
+            chain_id=PAPER_CHAIN if settings.is_paper else site.chain_id,
             wallet=venue.wallet,
             subaccount=venue.subaccount,
             key=venue.private_key.reveal(),

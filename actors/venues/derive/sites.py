@@ -20,3 +20,5 @@ class Site:
 
 MAINNET = Site("wss://api.derive.xyz/v3/ws", "https://api.derive.xyz/v3", 1)
 TESTNET = Site("wss://testnet.api.derive.xyz/v3/ws", "https://testnet.api.derive.xyz/v3", 11155111)
+PAPER_CHAIN = 31_337
+"""Chain id of the paper exchange, wherever it listens: nothing signed for practice is worth anything elsewhere."""
