@@ -18,6 +18,7 @@ from pathlib import Path
 import attrs
 
 from actors.console.exits import Exit
+from actors.console.flags import two_dashes
 from actors.console.secrets import redact, remember
 from actors.trading.errors import ConfigError, StrikemakerError, VenueRefused, VenueUnreachable
 
@@ -28,6 +29,7 @@ NAME = "strikemaker"
 class Command:
     name: str
     help: str
+    """Said in the list of commands."""
     carry_out: Callable[[Sequence[str]], int]
 
 
@@ -55,14 +57,13 @@ def _make_market(argv: Sequence[str], prog: str) -> int:
 
 
 def paper(argv: Sequence[str]) -> int:
-    from actors.console.flags import two_dashes
     from actors.venues.paper.run import main as run_exchange
 
-    return run_exchange(two_dashes(argv))
+    return run_exchange(argv)
 
 
 def report(argv: Sequence[str]) -> int:
-    from actors.console.flags import OneLineParser, two_dashes
+    from actors.console.flags import OneLineParser
     from actors.console.report_surface import report_surface
 
     parser = OneLineParser(f"{NAME} report", description="Reports on recorded data.", allow_abbrev=False)
@@ -71,7 +72,7 @@ def report(argv: Sequence[str]) -> int:
     surface.add_argument("--chain", required=True, type=Path, metavar="FILE", help="recorded chain, .csv or .csv.gz")
     surface.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     surface.add_argument("--html", type=Path, metavar="FILE", help="write pictures here (needs plotly)")
-    given = parser.parse_args(two_dashes(argv))
+    given = parser.parse_args(argv)
     return report_surface(given.chain, given.json, given.html)
 
 
@@ -136,7 +137,7 @@ def _dispatch(words: list[str]) -> int:
     command = BY_NAME.get(words[0])
     if command is None:
         raise ConfigError(_unknown_command(words[0]))
-    return command.carry_out(words[1:])
+    return command.carry_out(two_dashes(words[1:]))
 
 
 def _unknown_command(word: str) -> str:

@@ -317,3 +317,12 @@ def test_no_command_shows_the_usage_and_fails(capsys: pytest.CaptureFixture[str]
     assert "market-maker" in capsys.readouterr().out
     assert cli.main(["--help"]) == Exit.OK
     assert cli.main(["-version"]) == Exit.OK
+
+
+@pytest.mark.parametrize("name", list(cli.BY_NAME))
+def test_every_command_tells_its_flags(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """COMMAND -help works with one dash, exits with 0 and starts nothing."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "-help"])
+    assert ended.value.code == 0
+    assert f"usage: strikemaker {name}" in capsys.readouterr().out
