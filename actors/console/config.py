@@ -121,8 +121,9 @@ def load(argv: Sequence[str], environ: Mapping[str, str], prog: str = "strikemak
     _overlay_flags(draft, line)
     settings = shapes.structure(draft.tree, Settings)
     problems, warnings = checks.check(settings, draft.origins, draft.faulted)
-    if draft.problems or problems:
-        raise ConfigError(*draft.problems, *problems)
+    problems = [*draft.problems, *problems, *_missing_files(settings, draft, line)]
+    if problems:
+        raise ConfigError(*problems)
     return Effective(settings, draft.origins, _options(line), tuple(warnings + _warnings(draft, line)))
 
 
@@ -307,6 +308,21 @@ def _choose_network(draft: _Draft, line: CommandLine) -> None:
     elif asked == ["live"] and draft.get("venue.test"):
         draft.problems.append("-live: the file says venue.test = true; take that out of the file to trade real money")
         draft.drop("venue.live")
+
+
+def _missing_files(settings: Settings, draft: _Draft, line: CommandLine) -> list[str]:
+    """What a run would only stumble over later: a chain that is not there, files that could not be written."""
+    found = []
+    chain = settings.paper.chain
+    if chain and not Path(chain).is_file():
+        found.append(f"{checks.spoken('paper.chain', draft.origins)}: {chain}: no such file; give a recorded chain")
+    for where, path in (
+        ("-summary", line.given.get("summary", "")),
+        (checks.spoken("paper.ledger", draft.origins), settings.paper.ledger),
+    ):
+        if path and not Path(path).absolute().parent.is_dir():
+            found.append(f"{where}: {path}: its folder does not exist; make it first")
+    return found
 
 
 def _flag_problems(line: CommandLine) -> list[str]:

@@ -161,6 +161,14 @@ BAD_FLAGS = {
         [*CHOICE, "-instruments", "ETH-20261225-2800-C"],
         "-instruments: already says expiry and strike; leave out expiries, strikes and all_strikes",
     ),
+    "chain not there": (
+        [*CHOICE, "-chain", "nowhere/chain.csv.gz"],
+        "-chain: nowhere/chain.csv.gz: no such file; give a recorded chain",
+    ),
+    "summary nowhere": (
+        [*CHOICE, "-summary", "nowhere/run.json"],
+        "-summary: nowhere/run.json: its folder does not exist; make it first",
+    ),
     "set without value": (
         [*CHOICE, "-set", "quoting.size"],
         "-set quoting.size: is not KEY=VALUE; e.g. -set quoting.order_life_s=600",
