@@ -1,6 +1,6 @@
 """Streams to a venue's address, and the guard at the door.
 
-Owns how a socket is opened: happy eyeballs, no delay, TLS. Never speaks a protocol above TLS, never retries.
+Owns how a socket is opened: happy eyeballs, TLS, and whom we trust. Never speaks a protocol above TLS, never retries.
 Invariant: without `allow_real` no byte leaves this machine: the host named must be a loopback address, and so must be
 the address that answered.
 """
@@ -17,6 +17,7 @@ import certifi
 import trio
 
 from actors.trading.errors import ConfigError, VenueUnreachable
+from actors.venues.streams import TcpStream, TlsStream
 
 PORTS = {"ws": 80, "http": 80, "wss": 443, "https": 443}
 
@@ -57,8 +58,8 @@ def dial_tcp(
                 return await _open(host, port, context, allow_real=allow_real)
         except trio.TooSlowError:
             raise VenueUnreachable(f"{host}:{port} did not answer within {timeout_s:g} s") from None
-        except (OSError, trio.BrokenResourceError) as error:
-            raise VenueUnreachable(f"{host}:{port}: {error.__cause__ or error}") from error
+        except (OSError, EOFError) as error:
+            raise VenueUnreachable(f"{host}:{port}: {error}") from error
 
     return dial
 
@@ -71,15 +72,15 @@ def tls_context() -> ssl.SSLContext:
 
 
 async def _open(host: str, port: int, context: ssl.SSLContext | None, *, allow_real: bool) -> trio.abc.Stream:
-    tcp = await trio.open_tcp_stream(host, port)
+    found = await trio.open_tcp_stream(host, port)
+    tcp = TcpStream(socket.socket(fileno=found.socket.detach()))
     try:
         answered = tcp.socket.getpeername()[0]
         if not allow_real and not is_loopback(answered):
             raise VenueUnreachable(f"{host} is {answered}, which is not on this machine")
-        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context is None:
             return tcp
-        stream = trio.SSLStream(tcp, context, server_hostname=host, https_compatible=True)
+        stream = TlsStream(tcp, context, host)
         await stream.do_handshake()
     except BaseException:
         await trio.aclose_forcefully(tcp)

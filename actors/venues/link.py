@@ -3,8 +3,7 @@
 Owns one conversation at a time: it connects, drives the opening script, keeps both sides awake, and when anything
 breaks it answers every waiting call as lost in the same instant and connects again after a back-off. It never reads
 what it carries, never retries a call, and never raises into its cell, except for an opening that is refused for good.
-Each connection is one nursery of reader, writer, pinger and deadline watch. Only the writer writes: everybody else
-queues in the outbox, and all that was queued in one scheduling pass leaves in one write.
+Each connection is one nursery of reader, writer, pinger and deadline watch; everybody queues in the outbox.
 Invariant: every accepted call is answered exactly once, by the venue, its deadline, or the loss of the connection.
 """
 
@@ -24,8 +23,10 @@ from loguru import logger
 from actors.trading.errors import ConfigError, OutcomeUnknown, StrikemakerError, VenueRefused, VenueUnreachable
 from actors.venues.dialect import Call, Script
 from actors.venues.link_terms import LinkCounts, LinkDied, LinkSettings, words
+from actors.venues.outbox import Outbox
 from actors.venues.pending import PendingCall, PendingCalls, Posted
 from actors.venues.protocol import Answer, Heartbeat, JsonRpc, Notice
+from actors.venues.scripts import drive
 from actors.venues.websocket import WebSocket
 
 __all__ = ["LinkCounts", "LinkSettings", "Posted", "VenueLink"]
@@ -87,13 +88,13 @@ class VenueLink:
         self._rpc = JsonRpc()
         self._pending = PendingCalls()
         self._wire: WebSocket | None = None
+        self._outbox: Outbox | None = None
         self._stream: trio.abc.Stream | None = None
         self._opened = trio.Event()
         self._finished = trio.Event()
         self._scope = trio.CancelScope()
         """What ends the present phase: the connection's nursery, or the pause before the next."""
         self._alarm = trio.CancelScope()
-        self._idle_writer: trio.lowlevel.Task | None = None
         self._closing = False
         self._reason = ""
         """Why the present connection is over; empty while it is not."""
@@ -112,6 +113,10 @@ class VenueLink:
         """
         return self.is_up and self._enqueue(call, on_answer, timeout_s)
 
+    def gathering(self) -> contextlib.AbstractContextManager[None]:
+        """What is posted in this block leaves at its end in one write, without the writer's turn. No await inside."""
+        return contextlib.nullcontext() if self._outbox is None else self._outbox.gathering()
+
     async def call(self, call: Call, timeout_s: float | None = None) -> msgspec.Raw:
         """One question, one answer. A cancelled caller does not hear the answer, but the venue may have acted on it.
 
@@ -123,7 +128,7 @@ class VenueLink:
 
     async def follow(self, script: Script[T]) -> T:
         """Hold the conversation of a script: results are sent, refusals thrown into it; its return value is ours."""
-        return await _drive(script, self.call)
+        return await drive(script, self.call)
 
     async def _ask(self, call: Call, timeout_s: float | None = None) -> msgspec.Raw:
         answers: list[Posted] = []
@@ -144,8 +149,8 @@ class VenueLink:
         return posted.result
 
     def _enqueue(self, call: Call, on_answer: Callable[[Posted], None], timeout_s: float | None = None) -> bool:
-        wire = self._wire
-        if wire is None or not wire.is_open or len(self._pending) >= self._settings.max_pending:
+        wire, outbox = self._wire, self._outbox
+        if wire is None or outbox is None or not wire.is_open or len(self._pending) >= self._settings.max_pending:
             return False
         try:
             number, frame = self._rpc.request(call)
@@ -159,7 +164,7 @@ class VenueLink:
         if deadline < self._alarm.deadline:
             self._alarm.deadline = deadline
         self.counts.frames_out += 1
-        self._wake_writer(wire)
+        outbox.stir()
         return True
 
     # -- life
@@ -199,10 +204,10 @@ class VenueLink:
     async def aclose(self, timeout_s: float = 1.0) -> None:
         """Say goodbye and end ``run``: within ``timeout_s`` whatever the venue does, also under a cancel."""
         self._closing = True
-        wire = self._wire
-        if wire is not None and wire.is_open:
+        wire, outbox = self._wire, self._outbox
+        if wire is not None and outbox is not None and wire.is_open:
             wire.close()
-            self._wake_writer(wire)
+            outbox.stir()
             self._stop("closed by us")
             self._settle()
             with trio.move_on_after(timeout_s, shield=True):
@@ -230,7 +235,7 @@ class VenueLink:
         finally:
             self._lose("cancelled")
             self._log.info("{} {} (connection {})", self.name, self.state, self.epoch)
-            self._wire = None
+            self._wire = self._outbox = None
             stream, self._stream = self._stream, None
             if stream is not None:
                 with contextlib.suppress(Exception):
@@ -239,18 +244,21 @@ class VenueLink:
     async def _establish(self, nursery: trio.Nursery, announce: Callable[[], None]) -> None:
         with trio.move_on_after(self._settings.connect_timeout_s) as patience:
             self._stream = stream = await self._connect()
-            self._wire = wire = WebSocket(self._url, max_size=self._settings.max_size, rng=self._rng)
+            masks = random.Random(self._rng.getrandbits(64))
+            wire = WebSocket(self._url, max_size=self._settings.max_size, rng=masks)
+            outbox = Outbox(wire, stream, self.counts, self._settings.max_queued_bytes, self._doom)
+            self._wire, self._outbox = wire, outbox
             self._opened = trio.Event()
             self.last_heard = trio.current_time()
-            nursery.start_soon(self._watched, self._read, stream, wire)
-            nursery.start_soon(self._watched, self._write, stream, wire)
+            nursery.start_soon(self._watched, self._read, stream, wire, outbox)
+            nursery.start_soon(self._watched, outbox.write)
             await self._opened.wait()
             nursery.start_soon(self._watched, self._watch_deadlines)
             await self._open()
         if patience.cancelled_caught:
             raise LinkDied(f"no connection within {self._settings.connect_timeout_s:g} s")
         if wire.is_open:
-            nursery.start_soon(self._watched, self._keep_awake, wire)
+            nursery.start_soon(self._watched, self._keep_awake, wire, outbox)
             self._go_up(announce)
 
     async def _open(self) -> None:
@@ -261,7 +269,7 @@ class VenueLink:
         if self._opening is None:
             return
         try:
-            self.facts = await _drive(self._opening(), self._ask)
+            self.facts = await drive(self._opening(), self._ask)
         except StrikemakerError as error:
             if isinstance(error, ConfigError) or (isinstance(error, VenueRefused) and self._is_fatal(error.code)):
                 self._refusal = error
@@ -320,27 +328,28 @@ class VenueLink:
         except Exception as error:
             self._doom(f"a listener failed: {words(error)}")
 
-    # -- the four tasks of a connection
+    # -- the tasks of a connection, beside the outbox's writer
 
-    async def _read(self, stream: trio.abc.Stream, wire: WebSocket) -> None:
+    async def _read(self, stream: trio.abc.Stream, wire: WebSocket, outbox: Outbox) -> None:
         while not wire.end:
             chunk = await stream.receive_some(_CHUNK)
             self.last_heard = trio.current_time()
             self.counts.bytes_in += len(chunk)
-            messages = wire.receive(chunk)
-            self.counts.frames_in += len(messages)
+            with outbox.gathering():
+                self._hear_all(wire.receive(chunk))
             if wire.is_open:
                 self._opened.set()
-            for message in messages:
-                self._hear(message)
-            if wire.queued_bytes:
-                self._wake_writer(wire)
         self._stop(wire.end)
         self._settle()
         with trio.move_on_after(_FAREWELL_S):
             while chunk and await stream.receive_some(_CHUNK):
                 pass
         raise LinkDied(wire.end)
+
+    def _hear_all(self, messages: list[bytes]) -> None:
+        self.counts.frames_in += len(messages)
+        for message in messages:
+            self._hear(message)
 
     def _hear(self, message: bytes) -> None:
         heard = self._rpc.receive(message)
@@ -370,29 +379,7 @@ class VenueLink:
         """What is answered to a heartbeat unless the owner knows better."""
         return self._keep_alive if beat.kind == "test_request" else None
 
-    async def _write(self, stream: trio.abc.Stream, wire: WebSocket) -> None:
-        while True:
-            if not wire.queued_bytes:
-                self._idle_writer = trio.lowlevel.current_task()
-                await trio.lowlevel.wait_task_rescheduled(self._abandon_wait)
-            data = wire.take_outbox()
-            self.counts.bytes_out += len(data)
-            self.counts.writes += 1
-            await stream.send_all(data)
-
-    def _abandon_wait(self, _: object) -> trio.lowlevel.Abort:
-        self._idle_writer = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def _wake_writer(self, wire: WebSocket) -> None:
-        """It runs in the next scheduling pass: whatever else is queued in this one leaves in the same write."""
-        if wire.queued_bytes > self._settings.max_queued_bytes:
-            self._doom("the venue does not read")
-        if self._idle_writer is not None:
-            trio.lowlevel.reschedule(self._idle_writer)
-            self._idle_writer = None
-
-    async def _keep_awake(self, wire: WebSocket) -> None:
+    async def _keep_awake(self, wire: WebSocket, outbox: Outbox) -> None:
         """Ping on both layers, and notice silence; pongs that stay out for `idle_s` mean that we are so far behind.
 
         Pongs are only missed where the venue has sent one before on this connection.
@@ -409,12 +396,12 @@ class VenueLink:
                 raise LinkDied(f"no sign of life for {idle_s:g} s")
             if now >= ping_at:
                 ping_at = now + ping_s
-                self._ping(wire)
+                self._ping(wire, outbox)
 
-    def _ping(self, wire: WebSocket) -> None:
+    def _ping(self, wire: WebSocket, outbox: Outbox) -> None:
         if wire.is_open:
             wire.ping()
-            self._wake_writer(wire)
+            outbox.stir()
         if self._keep_alive is not None:
             self._enqueue(self._keep_alive, self._hear_life)
 
@@ -426,19 +413,3 @@ class VenueLink:
                 self.counts.timeouts += 1
                 self._tell(pending.on_answer, Posted(pending.call, lost=True))
 
-
-async def _drive(script: Script[T], ask: Callable[[Call], Awaitable[msgspec.Raw]]) -> T:
-    """A refusal is the script's to judge; a lost answer or a lost link ends it."""
-    try:
-        call = next(script)
-        while True:
-            try:
-                result = await ask(call)
-            except VenueRefused as refusal:
-                call = script.throw(refusal)
-            else:
-                call = script.send(result)
-    except StopIteration as finished:
-        return finished.value  # type: ignore[no-any-return]
-    finally:
-        script.close()

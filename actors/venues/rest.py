@@ -16,6 +16,7 @@ import msgspec
 
 from actors.trading.errors import OutcomeUnknown, VenueRefused
 from actors.venues.dialect import Call, Script
+from actors.venues.scripts import drive
 
 T = TypeVar("T")
 
@@ -62,15 +63,4 @@ class RestLink:
 
     async def follow(self, script: Script[T]) -> T:
         """Holds the conversation of a script over single requests."""
-        try:
-            call = next(script)
-            while True:
-                try:
-                    result = await self.call(call)
-                except VenueRefused as refusal:
-                    call = script.throw(refusal)
-                else:
-                    call = script.send(result)
-        except StopIteration as done:
-            value: T = done.value
-            return value
+        return await drive(script, self.call)

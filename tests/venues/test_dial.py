@@ -15,6 +15,7 @@ from link_kit import Desk, Venue, ask, make_link, notice
 
 from actors.trading.errors import ConfigError, VenueUnreachable
 from actors.venues.dial import dial_tcp, guard_address, is_loopback, tls_context
+from actors.venues.streams import TcpStream
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +105,8 @@ async def test_small_frames_do_not_wait_for_each_other(nursery: trio.Nursery) ->
     """The socket is told not to gather (Nagle), because the outbox already does."""
     url = await listen(nursery, Venue(nursery))
     stream = await dial_tcp(url, 5)()
-    assert isinstance(stream, trio.SocketStream)
-    assert stream.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+    assert isinstance(stream, TcpStream)
+    assert stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
     await stream.aclose()
     nursery.cancel_scope.cancel()
 
@@ -168,23 +169,12 @@ def test_ports_and_tls_follow_from_the_scheme() -> None:
 async def test_a_local_name_that_leads_elsewhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A doctored hosts file does not get us to a real venue: the address that answered is looked at too."""
 
-    class Elsewhere:
-        def getpeername(self) -> tuple[str, int]:
-            return "203.0.113.5", 443
-
-        def close(self) -> None: ...
-
-    class Stream(trio.abc.AsyncResource):
-        socket = Elsewhere()
-
-        async def aclose(self) -> None: ...
-
-    async def opened(host: str, port: int) -> Stream:
-        return Stream()
-
-    monkeypatch.setattr(trio, "open_tcp_stream", opened)
+    listener = socket.create_server(("127.0.0.1", 0))
+    monkeypatch.setattr(socket.socket, "getpeername", lambda self: ("203.0.113.5", 443))
+    url = f"ws://localhost:{listener.getsockname()[1]}/"
     with pytest.raises(VenueUnreachable, match="not on this machine"):
-        await dial_tcp("ws://localhost:1/", 5)()
+        await dial_tcp(url, 5)()
+    listener.close()
 
 
 def test_the_tls_context_checks_names_and_authorities() -> None:
