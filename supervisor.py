@@ -18,7 +18,6 @@ from typing import Any
 
 import attrs
 import trio
-from loguru import logger
 
 from actors.clock import Clock
 from actors.console.config import Effective, RunOptions
@@ -28,7 +27,7 @@ from actors.console.settings import Settings
 from actors.console.summary import run_figures, write_summary
 from actors.hosting import Hosted
 from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
-from actors.paper_process import PaperProcess, access_of
+from actors.paper_process import PaperProcess, access_of, follow_renaming
 from actors.run_folder import RunFolder
 from actors.trading.restarts import RestartRule, Restarts
 from actors.venues.access import FIRST_CELL_SLOT, GUARD_SLOT, Access
@@ -108,8 +107,8 @@ class Supervisor:
             return None
         paper = PaperProcess(self.settings, str(self.folder.path / "ledger.jsonl"), self.folder.stderr)
         facts = await paper.start()
-        for old, new in (facts.get("renamed") or {}).items():
-            logger.debug("recorded {} is listed as {}", old, new)
+        for line in follow_renaming(self.settings, facts):
+            self.screen.say("info", line)
         self._access = access_of(self.settings, facts)
         self.screen.say("info", f"paper exchange at {facts['ws_url']}")
         return paper

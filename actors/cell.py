@@ -111,6 +111,7 @@ class Cell:
         self.valuation.refresh_exposure = self._on_worst
         self.clerk = Clerk(self.dialect, label, self.instruments, self.orders, self.risk, clock, self.journal)
         self.clerk.on_event = self._event
+        self.clerk.explain = self._terms
         self.desk = OrderDesk(
             self.dialect,
             self._private_link(),
@@ -350,6 +351,10 @@ class Cell:
             for name in self.quoters:
                 self.quoters[name].picture.bell.ring()
 
+    def _terms(self, name: str) -> tuple[tuple[str, float], ...]:
+        quoter = self.quoters.get(name)
+        return quoter.wish.terms if quoter is not None and quoter.wish is not None else ()
+
     def _on_worst(self, name: str) -> None:
         """Greek limits follow every change of what could be filled."""
         instrument = self.instruments.get(name)
@@ -430,6 +435,11 @@ class Cell:
         self.desk.budget = Budget(facts.limits, facts.per_instrument, share=self._share)
         self.desk.key_expires_s = facts.key_expires_s
         self._set_lives()
+        is_first = self.truth.facts is None
+        for line in self.dialect.tell_operator(facts) if is_first else ():
+            self._event("info", line)
+        if self.dialect.signs_lives and is_first:
+            self._event("info", f"orders are signed for {self.desk.life_s:g} s and renewed: with everything dead they end")
         self.truth.on_up(facts)
 
     def _set_lives(self) -> None:

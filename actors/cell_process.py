@@ -52,6 +52,7 @@ async def work(child: Child) -> Farewell:
         child.pipe.send(Event(level, f"{birth.name}: {text}"))
 
     cell.on_event = tell
+    cell.clerk.verbose = birth.log_level in ("DEBUG", "TRACE")
     leaving = _Leaving(cell, child)
     child.on_message = leaving.hear
     cell.before_leaving = leaving.hold

@@ -85,15 +85,33 @@ class Clerk:
         self.refused_since: dict[str, float] = {}
         """By instrument: since when a side of it has been refused (trio's clock); the desk decides what that means."""
         self.fatal: VenueRefused | None = None
+        self.explain: Callable[[str], tuple[tuple[str, float], ...]] = lambda instrument: ()
+        """The terms of the present quote of an instrument, journalled with each of its fills."""
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.on_rate: Callable[[Pool], None] = lambda pool: None
         self.on_mmp: Callable[[int | None], None] = lambda until_ms: None
         """Protection tripped; the venue's unfreeze time (ms, 0: by hand), or None when it did not say."""
+        self.verbose = False
+        """True: each placement is a debug line too; 24 us a line is too dear to format for nobody."""
         self._instruments = instruments
         self._clock = clock
         self._journal = journal
         self._bad_signatures = 0
         self._send, self._receive = trio.open_memory_channel[Answered | News](INBOX_SIZE)
+
+    def sent(self, kind: ActionKind, order: Order) -> None:
+        """A request is about to leave the house: counted, and on record before any answer can be."""
+        self.figures.requests[kind.value] += 1
+        self._journal.write(
+            kind.value,
+            id=order.client_id,
+            instrument=order.instrument,
+            side=int(order.side),
+            price=order.price,
+            amount=order.amount,
+        )
+        if self.verbose:
+            logger.debug("{} {} {} {} at {}", kind.value, order.instrument, order.side.name, order.amount, order.price)
 
     def on_notice(self, notice: Notice) -> None:
         """Private notifications, synchronously from the link's reader; raising ends the connection, then we reconcile."""
@@ -130,10 +148,12 @@ class Clerk:
                 pass
 
     def apply_order(self, news: VenueOrder) -> None:
+        known = self.orders.by_client_id(news.client_id)
+        before = known.state if known else None
         order = self.orders.apply_order(news)
         if order is None:
             self.orders.note_foreign(news)
-        elif news.status.is_final:
+        elif order.state is not before:
             self._journal.write(
                 "order", id=order.client_id, instrument=order.instrument, state=order.state, reason=news.reason
             )
@@ -150,7 +170,8 @@ class Clerk:
         ours = self.orders.owner_of(fill) is not None or fill.label.startswith(self.label.cell_prefix)
         if ours:
             self._count_fill(fill)
-        self._journal.write("fill", ours=ours, **msgspec.structs.asdict(fill))
+        terms = dict(self.explain(fill.instrument)) if ours else {}
+        self._journal.write("fill", ours=ours, terms=terms, **msgspec.structs.asdict(fill))
         self.touched(fill.instrument)
 
     def _count_fill(self, fill: Fill) -> None:

@@ -291,8 +291,8 @@ class OrderDesk:
 
     def _post(self, call: Call, kind: ActionKind, order: Order, old: Order | None) -> None:
         now = trio.current_time()
+        self.clerk.sent(kind, order)
         self.budget.spend(call.pool, now, instrument=order.instrument)
-        self.clerk.figures.requests[kind.value] += 1
         sent = self.link.post(call, lambda posted: self.clerk.take(Answered(posted, kind, order, old)))
         if not sent:
             # The link is down, nothing left the house: undo what was noted.

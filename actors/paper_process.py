@@ -18,6 +18,7 @@ from actors.console.settings import Settings
 from actors.pipes import wait_exit
 from actors.trading.errors import ConfigError, VenueUnreachable
 from actors.venues.access import Access
+from actors.venues.derive.names import expiry_text, parse_name
 
 READY_S = 30.0
 """Loading a recorded chain takes a few seconds on a slow machine."""
@@ -82,6 +83,19 @@ def access_of(settings: Settings, facts: dict[str, Any], account: int = 0) -> Ac
         subaccount=who.get("subaccount_id"),
         key=str(who.get("session_key", "") or who.get("key", "")),
     )
+
+
+def follow_renaming(settings: Settings, facts: dict[str, Any]) -> list[str]:
+    """A recorded chain's expiries were moved ahead by whole weeks: the operator's own dates follow. One line per expiry."""
+    moved: dict[str, str] = {}
+    for old, new in (facts.get("renamed") or {}).items():
+        if old != new:
+            moved.setdefault(expiry_text(parse_name(old).expiry_s), expiry_text(parse_name(new).expiry_s))
+    for cell in settings.cells:
+        cell.expiries = [moved.get(expiry, expiry) for expiry in cell.expiries]
+        names = facts.get("renamed") or {}
+        cell.instruments = [names.get(name, name) for name in cell.instruments]
+    return [f"recorded expiry {old} is listed as {new}" for old, new in sorted(moved.items())]
 
 
 async def _first_line(stream: IO[bytes]) -> bytes:

@@ -130,6 +130,7 @@ def _row(cell: Cell, name: str, now: float) -> InstrumentRow:
         quote_age_s=max(ages) if ages else None,
         state=_state(cell, name, bid, ask),
         reason=quoter.refused or (wish.reason if wish else ""),
+        terms=dict(wish.terms) if wish else {},
         decimals=max(0, -math.floor(math.log10(instrument.tick_float) + 1e-9)),
     )
 

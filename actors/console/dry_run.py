@@ -22,7 +22,7 @@ from actors.console.listing import choose
 from actors.console.plan import CellFacts, make_plan, print_plan
 from actors.console.settings import CellSettings, Settings
 from actors.market_data import MarketData
-from actors.paper_process import PaperProcess, access_of
+from actors.paper_process import PaperProcess, access_of, follow_renaming
 from actors.trading.errors import ConfigError, VenueUnreachable
 from actors.venues.access import Access
 from actors.venues.link import LinkSettings, VenueLink
@@ -44,7 +44,10 @@ async def _dry_run(effective: Effective) -> int:
         try:
             if settings.is_paper and not settings.venue.url:
                 paper = PaperProcess(settings, str(Path(folder) / "ledger.jsonl"), None)
-                access = access_of(settings, await paper.start())
+                facts = await paper.start()
+                for line in follow_renaming(settings, facts):
+                    print(line)
+                access = access_of(settings, facts)
             else:
                 access = Access.of(settings)
             found = [await _look(settings, cell, access) for cell in settings.cells]

@@ -41,6 +41,8 @@ class InstrumentRow:
     """Why it is not quoted on both sides, in words."""
     decimals: int = 2
     """Of its tick, for printing prices."""
+    terms: dict[str, float] = attrs.field(factory=dict)
+    """What made bid and ask, by name (`strikemaker explain`)."""
 
     @property
     def bid_distance(self) -> float | None:

@@ -41,7 +41,10 @@ def run_figures(cell: Hosted) -> dict[str, Any]:
 
 
 def summarise(posts: Sequence[CellPost], *, confirmed: bool) -> dict[str, Any]:
-    """Sums over cells and incarnations; exposure and proof are the last incarnation's."""
+    """Sums over cells and incarnations; exposure and proof are the last incarnation's.
+
+    `fees` is a plain number where all are in one currency, null where they are not; `fees_exact` has each to the last digit.
+    """
     lives = [life for post in posts for life in post.past]
     last = [post.past[-1] for post in posts if post.past]
     resting = [life.get("open_orders") for life in last]
@@ -55,13 +58,12 @@ def summarise(posts: Sequence[CellPost], *, confirmed: bool) -> dict[str, Any]:
         "rejects": _sum_counts(lives, "rejects"),
         "fills": sum(_number(life, "fills") for life in lives),
         "volume": sum(_number(life, "volume") for life in lives),
-        "fees": {currency: format(fee, "f") for currency, fee in fees.items()},
+        "fees": float(sum(fees.values(), Decimal(0))) if len(fees) < 2 else None,
+        "fees_exact": {currency: format(fee, "f") for currency, fee in fees.items()},
         "exposure": sum(_number(life, "exposure") for life in last),
         "exposure_peak": max((_number(life, "exposure_peak") for life in lives), default=0),
-        "restarts": {
-            "quoters": sum(_number(life, "restarts") for life in lives),
-            "cells": sum(post.restarts for post in posts),
-        },
+        "restarts": sum(_number(life, "restarts") for life in lives) + sum(post.restarts for post in posts),
+        "cell_restarts": sum(post.restarts for post in posts),
         "open_orders_at_exit": 0 if confirmed else _total(resting),
         "confirmed": confirmed,
         "cells": {post.name: list(post.past) for post in posts},

@@ -408,6 +408,9 @@ class Dialect(Protocol):
 
     # -- errors
 
+    def tell_operator(self, facts: AccountFacts) -> list[str]:
+        """What the operator should know of the venue's nets on this account, one line each, said at every login."""
+
     def explain(self, code: int) -> str:
         """An error code in words."""
 

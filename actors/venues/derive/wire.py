@@ -222,6 +222,17 @@ class DeriveDialect:
     def reset_mmp(self, currency: str) -> Script[None]:
         return self._scripts.reset_mmp(currency)
 
+    # -- for people
+
+    def tell_operator(self, facts: AccountFacts) -> list[str]:
+        """The scope of the wallet's net, and what a session costs in connections."""
+        former = "on" if facts.restore_cancel_on_disconnect else "off, and is set back at a clean stop"
+        return [
+            "cancel-on-disconnect is on for the whole wallet: if any logged-in socket of it drops, the venue cancels your"
+            f" manual orders too (before us it was {former})",
+            "each cell holds 2 connections, one of them logged in; the guard uses none (a trader has 4 per address)",
+        ]
+
     # -- errors
 
     def explain(self, code: int) -> str:
