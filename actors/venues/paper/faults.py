@@ -140,6 +140,11 @@ class Faults:
 
     # -- striking
 
+    @property
+    def is_quiet(self) -> bool:
+        """No frame can be struck."""
+        return not self._frames
+
     def request(self, method: str) -> RequestFault | None:
         """The fault that strikes this request, if any; the first that matches."""
         for fault in self._requests:
@@ -150,7 +155,7 @@ class Faults:
 
     def frame(self, direction: Direction, session_id: int, text: str) -> list[Passage]:
         """What becomes of a frame: no copy, one, two, or one that comes late (overtaken by later ones when reordered)."""
-        if not self._frames:
+        if self.is_quiet:
             return [Passage(text)]
         fault = self._frame_fault(direction, session_id, text)
         return [Passage(text)] if fault is None else self._strike(fault, session_id, text)
