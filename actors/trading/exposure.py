@@ -96,7 +96,9 @@ class Exposure:
             self.refresh(instrument)
 
     def _unknown(self, instrument: str, side: Side) -> int:
-        return sum(o.at_risk for o in self._orders.working(instrument, side) if _stands_apart(o.state))
+        """What the next quote adds to: orders it cannot take the place of, and fills reported but not yet seen."""
+        orders = self._orders.working(instrument, side)
+        return sum(o.at_risk if _stands_apart(o.state) else o.owed for o in orders)
 
     def _beside_unknown(self, instrument: str, side: Side, reserved: int) -> int:
         """Live orders, or the reservation that replaces them if larger; beside an unknown order the sum."""

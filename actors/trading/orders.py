@@ -102,6 +102,11 @@ class Order:
         if self.state.is_live:
             amount = max(self.amount, self.pending.amount) if self.pending else self.amount
             return max(0, amount - self.seen_filled)
+        return self.owed
+
+    @property
+    def owed(self) -> int:
+        """Fills that order messages reported and no trade has shown yet: they move the position whatever comes next."""
         return max(0, self.reported_filled - self.seen_filled)
 
     @property
@@ -190,7 +195,8 @@ class OrderTable:
             old = order.replaces
             if old is not None and order.state.is_live and old.state.is_live:
                 continue
-            total += max(order.at_risk, halves.get(order.client_id, 0))
+            half = halves.get(order.client_id)
+            total += order.at_risk if half is None else max(order.at_risk, order.owed + half)
         return total
 
     # -- our own requests
@@ -243,6 +249,8 @@ class OrderTable:
                 self._end(order, _FINAL[news.status], news.reason)
             else:
                 self._rests(order, news)
+        elif order.state is OrderState.REJECTED and not news.status.is_final:
+            self._revive(order, news)
         if news.ts_ms >= order.changed_ms:
             order.changed_ms = news.ts_ms
         self._touch(order.instrument, news.ts_ms)
@@ -312,7 +320,11 @@ class OrderTable:
             order.unknown_since = now
 
     def proven_gone(self, order: Order, reason: str) -> None:
-        """The venue has proven that it rests no more and cannot come back, and its fills have been read."""
+        """The venue has proven that it rests no more and cannot come back, and its fills have been read.
+
+        Says nothing of an order it was to replace: it may never have existed, and then the old one rests on.
+        """
+        order.replaces = None
         if order.state.is_live:
             self._end(order, OrderState.CANCELLED, reason)
         order.reported_filled = order.seen_filled
@@ -347,6 +359,14 @@ class OrderTable:
         elif order.state is OrderState.OPEN and news.ts_ms >= order.changed_ms:
             order.price, order.amount = news.price, news.amount
         self._supersede(order)
+
+    def _revive(self, order: Order, news: VenueOrder) -> None:
+        """It was refused, we thought, and it rests: the refusal was that of a request that came there twice."""
+        order.state = OrderState.OPEN
+        order.price, order.amount = news.price, news.amount
+        rows = self._working.setdefault(order.instrument, [])
+        if order not in rows:
+            rows.append(order)
 
     def _supersede(self, order: Order) -> None:
         """The new half of a guarded pair exists: the venue has cancelled the old one before it made this."""

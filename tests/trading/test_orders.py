@@ -286,3 +286,34 @@ class _Venue:
             else:
                 table.refused(new, "no")
                 table.replacement_failed(order, old_gone=False, now=float(number))
+
+
+def test_a_replacement_proven_never_to_have_been_says_nothing_of_the_old_order() -> None:
+    """The request was lost on its way: the new half is buried, and the old one rests on and keeps its risk."""
+    table = OrderTable()
+    old = placed(table)
+    new = table.placing(request("2", amount=10), 1.0, replaces=old)
+    table.lost(new, 2.0)
+    table.lost(old, 2.0)
+    table.proven_gone(new, "settled by evidence")
+    assert old.state is OrderState.UNKNOWN
+    assert table.worst(NAME, Side.BID) == 10
+
+
+def test_fills_that_were_reported_and_not_yet_seen_come_on_top_of_a_replacement() -> None:
+    """The position has moved by them at the venue, whatever the new half may still do."""
+    table = OrderTable()
+    old = placed(table)
+    table.apply_order(news(old, filled=6, ts=11))
+    table.placing(request("2", amount=10), 1.0, replaces=old)
+    assert table.worst(NAME, Side.BID) == 16
+
+
+def test_an_order_refused_as_a_double_and_then_seen_at_rest_is_held_again() -> None:
+    """The refusal was that of a second copy of the request; the first had been taken."""
+    table = OrderTable()
+    order = table.placing(request(), 0.0)
+    table.refused(order, "nonce used")
+    table.apply_order(news(order))
+    assert order.state is OrderState.OPEN
+    assert table.worst(NAME, Side.BID) == 10
