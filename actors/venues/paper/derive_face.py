@@ -14,6 +14,7 @@ import attrs
 import msgspec
 
 from actors.trading.svi import SviSlice
+from actors.venues.derive.sites import PAPER_CHAIN
 from actors.venues.paper import derive_errors as codes
 from actors.venues.paper import derive_params as p
 from actors.venues.paper import events as ev
@@ -32,8 +33,6 @@ from actors.venues.paper.rates import Pool, RateBook, derive_rates
 from actors.venues.paper.sessions import HttpRequest, Reply, Session
 from actors.venues.paper.tickets import Placed, Refusal
 
-PAPER_CHAIN = 31_337
-"""A chain of nobody's: an order signed for the paper exchange is worthless on every real network."""
 NO_REST = ("subscribe", "unsubscribe", "private/set_cancel_on_disconnect", "public/login")
 
 

@@ -25,8 +25,9 @@ import trio
 
 from actors.trading.errors import ConfigError
 from actors.trading.svi import SviSlice
+from actors.venues.derive.sites import PAPER_CHAIN
 from actors.venues.paper.chain import list_chain, read_chain
-from actors.venues.paper.derive_face import PAPER_CHAIN, DeriveFace, DeriveSettings
+from actors.venues.paper.derive_face import DeriveFace, DeriveSettings
 from actors.venues.paper.engine import Engine
 from actors.venues.paper.exchange import Exchange, ExchangeSettings
 from actors.venues.paper.ledger import Ledger
