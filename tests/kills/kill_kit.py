@@ -1,0 +1,284 @@
+"""Real processes to kill: an exchange of our own, makers on it, and the exchange's ledger as the only witness.
+
+Owns starting, finding and ending processes, and reading times out of the ledger. Judges nothing. Every wait is for a
+condition, with a bound that only a broken program reaches. Invariant: `close` leaves no process behind that this module
+started, whatever they were doing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import attrs
+import msgspec
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 45.0
+"""A slow machine needs seconds to start four interpreters; only something broken needs this long."""
+ORDERING = ("private/order", "private/replace")
+LABEL = "sm-"
+MODULES = {"actors.guard": "guard", "actors.cell_process": "cell", "actors.venues.paper": "exchange"}
+
+
+def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+    """Polls until the condition holds; its value. AssertionError with `what` when it never does."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"waited {patience_s:g} s in vain: {what}"
+        time.sleep(0.01)
+
+
+def wall_ns() -> int:
+    return time.time_ns()
+
+
+def alive(pid: int) -> bool:
+    """Runs or is stopped: a zombie is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
+def parent_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError):
+        return 0
+
+
+def words_of(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return []
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """What a supervisor keeps: "guard", "cell", "exchange" -> pid. With several cells the youngest counts."""
+    found: dict[str, int] = {}
+    for each in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
+        if parent_of(each) == pid and alive(each):
+            for word in words_of(each):
+                if word in MODULES:
+                    found[MODULES[word]] = each
+    return found
+
+
+@attrs.define
+class Moment:
+    """How many orders of ours rested from this wall time on."""
+
+    at_ns: int
+    resting: int
+
+
+class LedgerReader:
+    """Follows a ledger file while the exchange writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        """Order, request and answer-less rows; the market's are passed over."""
+        self.moments: list[Moment] = [Moment(0, 0)]
+        self.sent: list[tuple[int, str]] = []
+        """Wall time and session-or-not method of every request that could become an order."""
+        self._resting: dict[str, str] = {}
+        self._offset = 0
+        self._torn = b""
+
+    def read(self) -> LedgerReader:
+        """Takes in what was written since."""
+        with self.path.open("rb") as file:
+            file.seek(self._offset)
+            fresh = file.read()
+        self._offset += len(fresh)
+        lines = (self._torn + fresh).split(b"\n")
+        self._torn = lines.pop()
+        for line in lines:
+            if line and b'"kind":"notice"' not in line and b'"kind":"answer"' not in line:
+                self._take(msgspec.json.decode(line))
+        return self
+
+    def _take(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+        if row["kind"] == "request" and row["method"] in ORDERING:
+            self.sent.append((row["w"], row["method"]))
+        elif row["kind"] == "order" and row["label"].startswith(LABEL):
+            if row["status"] == "open":
+                self._resting[row["order_id"]] = row["label"]
+            else:
+                self._resting.pop(row["order_id"], None)
+            self.moments.append(Moment(row["w"], len(self._resting)))
+
+    @property
+    def resting(self) -> int:
+        return len(self._resting)
+
+    @property
+    def labels(self) -> set[str]:
+        return set(self._resting.values())
+
+    def zero_s(self, since_ns: int) -> float | None:
+        """Seconds from a moment to the first at which none of ours rested; None while there is none."""
+        before = 0
+        for moment in self.moments:
+            if moment.at_ns <= since_ns:
+                before = moment.resting
+            elif before == 0:
+                break
+            elif moment.resting == 0:
+                return (moment.at_ns - since_ns) / 1e9
+        return 0.0 if before == 0 else None
+
+    def last_rest_s(self, since_ns: int) -> float:
+        """Seconds from a moment to the last at which any of ours rested; infinite while some do."""
+        if self.resting:
+            return float("inf")
+        ended = [moment.at_ns for moment in self.moments if moment.resting == 0]
+        return max(0.0, (ended[-1] - since_ns) / 1e9)
+
+    def sent_between(self, from_ns: int, to_ns: int) -> int:
+        return sum(from_ns < at_ns <= to_ns for at_ns, _ in self.sent)
+
+    def of(self, kind: str, since_ns: int = 0) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["kind"] == kind and row["w"] > since_ns]
+
+
+class Exchange:
+    """A paper exchange process with its ledger; outlives every maker on it."""
+
+    def __init__(self, folder: Path, prefix: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.ledger = folder / "ledger.jsonl"
+        self._prefix = list(prefix)
+        self.process, self.facts = self._start(0)
+        self.reader = LedgerReader(self.ledger)
+
+    def _start(self, port: int) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+        words = [sys.executable, str(Path(__file__).with_name("small_exchange.py")), str(self.ledger), str(port)]
+        process = subprocess.Popen(
+            [*self._prefix, *words], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE, start_new_session=True,
+        )
+        assert process.stdout is not None  # PIPE was asked for
+        facts: dict[str, Any] = msgspec.json.decode(process.stdout.readline())
+        return process, facts
+
+    @property
+    def port(self) -> int:
+        return int(self.facts["ws_url"].split(":")[2].split("/")[0])
+
+    def names(self) -> list[str]:
+        """Options of the nearest expiry with the most strikes."""
+        listed = self.post("v3/public/get_all_instruments", instrument_type="option", currency="ETH", expired=False,
+                           page=1, page_size=1000)
+        names = [row["instrument_name"] for row in listed["result"]["instruments"]]
+        dates = sorted({name.split("-")[1] for name in names})
+        return sorted(name for name in names if name.split("-")[1] == dates[-1])
+
+    def post(self, path: str, **body: Any) -> Any:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/{path}", msgspec.json.encode(body),
+            {"Content-Type": "application/json", "User-Agent": "kills"},
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return msgspec.json.decode(answer.read())
+
+    def lever(self, name: str, **body: Any) -> None:
+        self.post(f"paper/{name}", **body)
+
+    def close(self) -> None:
+        _end(self.process)
+
+
+class Maker:
+    """One supervised run, its processes known by name from the moment they quote."""
+
+    def __init__(self, exchange: Exchange, folder: Path, *words: str, prefix: Sequence[str] = ()) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.exchange = exchange
+        self.folder = folder
+        self.pids: dict[str, int] = {}
+        account = exchange.facts["accounts"][0]
+        self._output: IO[bytes] = (folder / "output.log").open("wb")
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "supervisor.py", "--plain", "-url", exchange.facts["ws_url"],
+             "-wallet", account["wallet"], "-subaccount", str(account["subaccount_id"]),
+             "-instruments", ",".join(exchange.names()), "-min-spread", "5", "-size", "0.1",
+             "-max-position", "5", "-max-exposure", "100",
+             "-summary", str(folder / "summary.json"), "-set", f"journal.folder={folder / 'runs'}", *words],
+            cwd=ROOT, env={**os.environ, "DERIVE_PRIVATE_KEY": account["session_key"]},
+            stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output.log").read_text(errors="replace")
+
+    @property
+    def run_folder(self) -> Path:
+        return next((self.folder / "runs").iterdir())
+
+    def quoting(self, resting: int = 6) -> Maker:
+        """Until so many orders of ours rest, and the processes are known."""
+
+        def there() -> bool:
+            assert alive(self.process.pid), f"the maker ended by itself:\n{self.output}"
+            return self.exchange.reader.read().resting >= resting
+
+        until(there, f"{resting} orders of ours at rest\n")
+        self.find()
+        return self
+
+    def find(self) -> dict[str, int]:
+        until(lambda: {"guard", "cell"} <= children_of(self.process.pid).keys(), "guard and cell are born")
+        self.pids = {"supervisor": self.process.pid, **children_of(self.process.pid)}
+        return self.pids
+
+    def strike(self, number: int, *who: str) -> int:
+        """Sends a signal; the wall time just before."""
+        pids = [self.pids[name] for name in who]
+        at_ns = wall_ns()
+        for pid in pids:
+            os.kill(pid, number)
+        return at_ns
+
+    def all_gone(self) -> bool:
+        self.process.poll()
+        return not any(alive(pid) for pid in self.pids.values())
+
+    def wait(self, patience_s: float = PATIENCE_S) -> int:
+        return self.process.wait(patience_s)
+
+    def close(self) -> None:
+        """Ends whatever of this run still lives, stopped processes included."""
+        born = children_of(self.process.pid) if alive(self.process.pid) else {}
+        for pid in {*self.pids.values(), *born.values()} - {self.process.pid}:
+            if alive(pid) and any(word in MODULES for word in words_of(pid)):
+                os.kill(pid, signal.SIGKILL)
+        _end(self.process, signal.SIGKILL)
+        self._output.close()
+
+
+def _end(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> None:
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+    if process.stdout is not None:
+        process.stdout.close()
