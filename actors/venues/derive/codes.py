@@ -99,8 +99,9 @@ FATAL = frozenset(
 )
 """Retrying cannot help. 14014 deserves one retry with a fresh signature before it is believed."""
 
-AMBIGUOUS = frozenset((-32603, 9000, 9001, 9002))
-"""The venue itself does not know what became of the request."""
+AMBIGUOUS = frozenset((-32603, 9000, 9001, 9002, 11017, 11018))
+"""The venue itself does not know what became of the request, or (a nonce that was used) an earlier copy of it may have
+been taken: a request can arrive twice. The two nonce codes may be swapped, so both."""
 
 ALREADY_ENDED = frozenset((11003, 11004, 11005, 11006, 11016))
 """A cancel (or the cancel in a replace) found no order to act on. Hearsay: no proof of how it ended, or that it did."""
