@@ -15,6 +15,8 @@ import attrs
 from actors.rehearsal.floor_replay import ORDERING, ZERO, FloorReplay, Row
 from actors.rehearsal.terms import Claim, Proven, Terms
 
+MS = 1_000_000
+"""Orders tell the time of their sending in whole milliseconds."""
 SLACK_NS = 50_000_000
 """Venue time is kept to the millisecond and the exchange moves in steps: two clocks may differ by so much."""
 RATE_LIMITED = -32000
@@ -260,7 +262,7 @@ class NothingWhileHalted(Check):
             return
         sent = self.terms.sent_ns(row)
         for halt in self.terms.halts:
-            if halt.from_ns < sent < halt.to_ns and row["params"]["label"].startswith(halt.label):
+            if halt.from_ns < sent < halt.to_ns - MS and row["params"]["label"].startswith(halt.label):
                 self.broken(f"{row['params']['instrument_name']}: sent {(sent - halt.from_ns) / 1e9:.3f} s into: {halt.why}")
 
 

@@ -42,7 +42,7 @@ def draw_scene(seed: int, kinds: tuple[str, ...]) -> Scene:
     """`kinds`: faults that may happen in the run; some need a stage of their own."""
     rng = random.Random(f"scene {seed}")
     expires = "expiry" in kinds and rng.random() < 0.12
-    length_s = rng.choice((45.0, 60.0, 60.0, 75.0, 90.0, 150.0)) if not expires else 240.0
+    length_s = rng.choice((60.0, 60.0, 60.0, 75.0, 90.0, 120.0)) if not expires else 240.0
     return Scene(
         seed=seed,
         length_s=length_s,
@@ -51,7 +51,7 @@ def draw_scene(seed: int, kinds: tuple[str, ...]) -> Scene:
         settings=_settings(rng, expires),
         lag_s=rng.choice(((0.0, 0.0), (0.001, 0.004), (0.005, 0.03), (0.02, 0.12))),
         manual=rng.choice((0, 1, 2, 3)),
-        pump_s=rng.choice((0.03, 0.05)),
+        pump_s=rng.choice((0.04, 0.1, 0.1)),
     )
 
 
