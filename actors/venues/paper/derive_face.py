@@ -38,13 +38,8 @@ NO_REST = ("subscribe", "unsubscribe", "private/set_cancel_on_disconnect", "publ
 
 @attrs.define
 class DeriveSettings:
-    seed: int = 1
     chain_id: int = PAPER_CHAIN
     tier: str = "market_maker"
-    accounts: int = 1
-    """Test wallets, each with one session key."""
-    subaccounts: int = 1
-    """Subaccounts of each wallet."""
     strict_params: bool = True
     """Unknown fields in params are refused."""
     login_window_s: int = 600

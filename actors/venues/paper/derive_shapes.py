@@ -25,7 +25,6 @@ DIRECTION = {Side.BID: "buy", Side.ASK: "sell"}
 NEVER_S = 1 << 62
 RISK_UNIVERSE = 1
 PERP_MARGIN = {"im_perp_req": "0.066", "mm_perp_req": "0.05", "max_leverage": "15"}
-ZERO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
 def plain(value: Decimal) -> str:

@@ -120,9 +120,7 @@ def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None)
 
 
 def _derive_face(exchange: Exchange, run: PaperRun) -> DeriveFace:
-    settings = DeriveSettings(
-        seed=run.seed, chain_id=run.chain_id, tier=run.tier, strict_params=run.strict_params
-    )
+    settings = DeriveSettings(chain_id=run.chain_id, tier=run.tier, strict_params=run.strict_params)
     face = DeriveFace(exchange, settings)
     now_s = exchange.clock_ns() // 1_000_000_000
     for number in range(run.accounts):

@@ -145,10 +145,6 @@ class Sessions:
     def heard(self, channel: str) -> bool:
         return channel in self._listeners
 
-    def channels(self) -> Iterable[str]:
-        """Every channel somebody listens to, in the order of first being joined."""
-        return list(self._listeners)
-
 
 class Face(Protocol):
     """A venue's language on the exchange's side: text in, frames out, nothing awaited."""
