@@ -56,11 +56,21 @@ class Budget:
         *,
         share: float = 1.0,
         reserve: float = 0.1,
+        spent: dict[Pool, int] | None = None,
+        now: float = 0.0,
     ) -> None:
+        """`spent`: requests that the venue counts against us already at `now`; none where it does not say."""
         self._pools = {pool: Window.of(limit, share) for pool, limit in limits.items()}
         self._per_instrument = per_instrument
         self._instruments: dict[str, Window] = {}
         matching = self._pools.get(Pool.MATCHING)
+        self._first: list[float] = []
+        """Matching requests of before our time may all have been in one instrument: each window starts with them."""
+        for pool, count in (spent or {}).items():
+            if pool in self._pools:
+                self._pools[pool].sent.extend([now] * min(count, self._pools[pool].size))
+        if matching is not None:
+            self._first.extend(matching.sent)
         # A small window would idle a fifth of itself for one kept request; there cancels simply go first.
         self.reserve = round(matching.size * reserve) if matching and matching.size >= 20 else 0
 
@@ -106,4 +116,5 @@ class Budget:
         if window is None:
             assert self._per_instrument is not None  # callers looked
             window = self._instruments[name] = Window.of(self._per_instrument)
+            window.sent.extend(self._first[-window.size :])
         return window

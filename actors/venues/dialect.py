@@ -272,6 +272,8 @@ class AccountFacts:
     """Seconds from login until it must have been renewed; infinite where it lasts as long as the connection."""
     restore_cancel_on_disconnect: bool | None = None
     """The wallet's setting before we touched it; None where it is not persistent."""
+    spent: dict[Pool, int] = attrs.field(factory=dict)
+    """Requests that count against us now, also those of a process that died a moment ago; empty where it is not said."""
 
 
 @attrs.frozen

@@ -206,6 +206,15 @@ class Account(msgspec.Struct):
     cancel_on_disconnect: bool = False
 
 
+class Points(msgspec.Struct, frozen=True):
+    consumedPoints: int = 0
+
+
+class RateLimits(msgspec.Struct):
+    remaining_matching: Points = Points()
+    remaining_non_matching: Points = Points()
+
+
 class SessionKeyRow(msgspec.Struct):
     public_session_key: str
     expiry_sec: int

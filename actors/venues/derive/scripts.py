@@ -23,7 +23,8 @@ from actors.venues.derive.decode import FrameReader, read_instrument
 from actors.venues.derive.names import underlying_of
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.terms import Board
-from actors.venues.dialect import AccountFacts, Call, Fill, MmpTerms, Pool, RateLimit, Script, VenueOrder
+from actors.venues.dialect import AccountFacts, Fill, MmpTerms, Pool, RateLimit, Script, VenueOrder
+from actors.venues.dialogue import ask, readable
 
 T = TypeVar("T")
 
@@ -87,7 +88,19 @@ class Conversations:
             account = yield from self._account()
             if not account.cancel_on_disconnect:
                 raise StrikemakerError("cancel-on-disconnect was switched on, but the account still says it is off")
-        return attrs.evolve(facts, cancel_on_disconnect=True, restore_cancel_on_disconnect=before)
+        spent = yield from self._spent()
+        return attrs.evolve(facts, cancel_on_disconnect=True, restore_cancel_on_disconnect=before, spent=spent)
+
+    def _spent(self) -> Script[dict[Pool, int]]:
+        """What the venue's present window already holds of this wallet's requests; nothing where it will not say."""
+        try:
+            used = yield from ask(call("public/getRateLimits", {}), rows.RateLimits)
+        except (VenueRefused, OutcomeUnknown):
+            return {}
+        return {
+            Pool.MATCHING: used.remaining_matching.consumedPoints,
+            Pool.OTHER: used.remaining_non_matching.consumedPoints,
+        }
 
     def close_private(self, facts: AccountFacts) -> Script[None]:
         """Give the wallet back its own setting; nothing to do where it was on before us."""
@@ -194,7 +207,7 @@ class Conversations:
         request = call("private/get_open_orders", {"subaccount_id": self._writer.subaccount}, kind="open_orders")
         answer = yield from ask(request, rows.OrderPage)
         ours = [row for row in answer.orders if underlying_of(row.instrument_name) == underlying]
-        return _readable(self._reader.order, ours, request)
+        return readable(self._reader.order, ours, request)
 
     def order_state(self, client_id: str, venue_id: str, since_ms: int) -> Script[VenueOrder | None]:
         """By venue id, else among the resting, else in the history since then; None proves only that no trace is left."""
@@ -229,7 +242,7 @@ class Conversations:
         answer = yield from ask(request, rows.PositionPage)
         held = [row for row in answer.positions if underlying_of(row.instrument_name) == underlying]
         yield from self._learn_missing(row.instrument_name for row in held)
-        counted = _readable(lambda row: self._board.any(row.instrument_name).steps[row.amount], held, request)
+        counted = readable(lambda row: self._board.any(row.instrument_name).steps[row.amount], held, request)
         return {row.instrument_name: steps for row, steps in zip(held, counted, strict=True) if steps}
 
     def fills_since(self, since_ms: int, underlying: str) -> Script[list[Fill]]:
@@ -248,7 +261,7 @@ class Conversations:
         yield from self._learn_missing(row.instrument_name for row in ours)
         ours.reverse()
         ours.sort(key=lambda row: row.timestamp)
-        return _readable(self._reader.fill, ours, request)
+        return readable(self._reader.fill, ours, request)
 
     def _learn_missing(self, names: Iterable[str]) -> Script[None]:
         """Teach the board instruments that are no longer (or not yet) listed, one query each."""
@@ -297,22 +310,6 @@ class Conversations:
 
     def reset_mmp(self, currency: str) -> Script[None]:
         yield call("private/reset_mmp", {"subaccount_id": self._writer.subaccount, "currency": currency}, kind="mmp")
-
-
-def ask(request: Call, shape: type[T]) -> Script[T]:
-    """One question; OutcomeUnknown when the answer has another shape."""
-    raw = yield request
-    try:
-        return msgspec.json.decode(raw, type=shape, strict=False)
-    except ValueError as exc:
-        raise OutcomeUnknown(f"{request.method} was answered with something unreadable: {exc}") from exc
-
-
-def _readable(read: Callable[[Any], T], listed: Sequence[Any], request: Call) -> list[T]:
-    try:
-        return [read(row) for row in listed]
-    except ValueError as exc:
-        raise OutcomeUnknown(f"{request.method} was answered with something unreadable: {exc}") from exc
 
 
 def choose_subaccount(account: rows.Account, wanted: int | None) -> int:

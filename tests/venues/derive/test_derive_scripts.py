@@ -48,6 +48,7 @@ class Wallet:
         self.enabled = False
         self.sticks = True
         self.keys: Any = {"public_session_keys": [EXPIRING]}
+        self.limits: Any = {"remaining_matching": {"consumedPoints": 3, "remainingPoints": 2}}
         self.account = {
             "wallet": OWNER,
             "subaccount_ids": [4, SUBACCOUNT],
@@ -69,6 +70,7 @@ class Wallet:
             "public/login": lambda: self.account["subaccount_ids"],
             "private/get_account": lambda: {**self.account, "cancel_on_disconnect": self.enabled},
             "private/session_keys": lambda: self.keys,
+            "public/getRateLimits": lambda: self.limits,
         }[call.method]()
 
 
@@ -129,6 +131,14 @@ def test_a_session_key_whose_expiry_is_kept_from_us_does_not_stop_the_start():
         wallet = Wallet()
         wallet.keys = keys
         assert drive(newcomer().open_private(), wallet)[0].key_expires_s == 0
+
+
+def test_what_a_former_process_spent_counts_against_the_next():
+    """The venue's window outlives us; a venue that will not say is believed to have counted nothing."""
+    wallet = Wallet()
+    assert drive(newcomer().open_private(), wallet)[0].spent == {Pool.MATCHING: 3, Pool.OTHER: 0}
+    wallet.limits = Refusal(-32601)
+    assert drive(newcomer().open_private(), wallet)[0].spent == {}
 
 
 def test_the_owners_own_key_has_no_expiry():
