@@ -20,7 +20,7 @@ from actors.console import logs
 from actors.console.exits import Exit
 from actors.console.secrets import remember
 from actors.mailboxes import Alive, Birth, Farewell, Message, Stop
-from actors.pipes import Pipe, own_pipe
+from actors.pipes import Pipe, hear_signals, own_pipe
 
 
 class Child:
@@ -67,6 +67,7 @@ def main(work: Callable[[Child], Awaitable[Farewell]], *, obey_sigterm: bool = T
 
 async def _main(work: Callable[[Child], Awaitable[Farewell]], obey_sigterm: bool) -> int:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        hear_signals()
         async with trio.open_nursery() as nursery:
             pipe = own_pipe()
             await nursery.start(pipe.run)
@@ -94,6 +95,6 @@ async def _obey(signals: object, child: Child, obey_sigterm: bool) -> None:
 
 def _set_up(birth: Birth) -> None:
     remember(birth.access.key)
-    file = Path(birth.log_file) if birth.log_file else None
-    logs.set_up(birth.log_level, stream=sys.stderr if file is None else None, file=file)
+    file = Path(birth.log_file or f"{birth.folder}/{birth.name}.log")
+    logs.set_up(birth.log_level, stream=None if birth.log_file else sys.stderr, file=file)
     logger.configure(extra={"actor": birth.name})

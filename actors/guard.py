@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -21,12 +22,11 @@ from actors.child import Child, main
 from actors.clock import Clock
 from actors.console.settings import Settings
 from actors.journal import Journal
-from actors.mailboxes import AllDone, CellBorn, CellGone, Farewell, Message, Ready
-from actors.pipes import kill_exactly
+from actors.mailboxes import Acting, AllDone, Birth, CellBorn, CellGone, Farewell, Message, Ready
+from actors.pipes import kill_exactly, start_ticks
 from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
-from actors.truth import LATE_MS
 from actors.venues.access import GUARD_SLOT, Access
-from actors.venues.proof import prefixed, sweep, tag_prefix
+from actors.venues.proof import LATE_MS, prefixed, sweep, tag_prefix
 from actors.venues.rest import RestLink
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
@@ -51,6 +51,14 @@ class _Watch:
             case _:
                 logger.debug("ignored: {}", type(message).__name__)
 
+    def kill_cells(self) -> bool:
+        """Every cell that was born and not reported gone; True when one still lived."""
+        killed = [name for name, cell in self.cells.items() if kill_exactly(cell.pid, cell.start_ticks, os.kill)]
+        self.cells.clear()
+        if killed:
+            logger.warning("killed {}", ", ".join(killed))
+        return bool(killed)
+
 
 async def work(child: Child) -> Farewell:
     """Watches, and acts when the supervisor is no more."""
@@ -65,14 +73,12 @@ async def work(child: Child) -> Farewell:
             sweeper = Sweeper(birth.settings, birth.access, clock, rest)
             nursery.start_soon(_get_ready, child, sweeper)
             why = await _until_needed(child, watch)
-            farewell = Farewell(True, None, "all cells have proven that nothing rests")
+            farewell = Farewell(True, None, text="all cells have proven that nothing rests")
             if why:
                 logger.error("guard acts: {}", why)
+                child.pipe.send(Acting(why))
                 journal.write("guard", why=why, cells=list(watch.cells))
-                killed = [name for name, cell in watch.cells.items() if kill_exactly(cell.pid, cell.start_ticks, os.kill)]
-                if killed:
-                    logger.warning("killed {}", ", ".join(killed))
-                farewell = await prove(sweeper, clock, journal, why)
+                farewell = await prove(sweeper, journal, why, watch.kill_cells, _is_gone(birth))
         nursery.cancel_scope.cancel()
     return farewell
 
@@ -80,7 +86,11 @@ async def work(child: Child) -> Farewell:
 async def _until_needed(child: Child, watch: _Watch) -> str:
     """Why the guard must act; empty after the agreed farewell."""
     bound_s = child.birth.settings.supervision.heartbeat_bound_s
+    looked = trio.current_time()
     while True:
+        if trio.current_time() - looked > bound_s / 2:
+            child.parent_heard = trio.current_time()  # it was us who slept: give the supervisor time to be heard
+        looked = trio.current_time()
         if watch.all_done:
             return ""
         if child.parent_died:
@@ -91,27 +101,48 @@ async def _until_needed(child: Child, watch: _Watch) -> str:
         await trio.sleep(0.02)
 
 
-async def prove(sweeper: Sweeper, clock: Clock, journal: Journal, why: str) -> Farewell:
-    """Cancel and ask, for as long as it takes; the cells are dead by now."""
-    settle_ms = clock.now_ms() + sweeper.in_flight_ms + LATE_MS
-    started, pause = trio.current_time(), FIRST_PAUSE_S
+async def prove(
+    sweeper: Sweeper,
+    journal: Journal,
+    why: str,
+    kill_cells: Callable[[], bool] = lambda: False,
+    is_venue_gone: Callable[[], bool] = lambda: False,
+) -> Farewell:
+    """Cancel and ask, for as long as it takes; cells are killed before, and again should one more be born meanwhile."""
+    started, pause, settled = trio.current_time(), FIRST_PAUSE_S, 0.0
     while True:
-        asked_ms = clock.now_ms()
+        asked = trio.current_time()
+        if kill_cells() or not settled:
+            settled = asked + (sweeper.in_flight_ms + LATE_MS) / 1000
         try:
             resting = await sweeper.sweep_all()
         except (VenueRefused, VenueUnreachable, OutcomeUnknown) as exc:
             logger.warning("guard: {}; going on", exc)
+            if is_venue_gone():
+                return _give_up(journal)
             pause = min(LONGEST_PAUSE_S, pause * 2)
         else:
             journal.write("sweep", resting=resting)
-            if resting == 0 and asked_ms > settle_ms:
+            if resting == 0 and asked > settled:
                 took = trio.current_time() - started
                 text = f"guard: the venue shows none of ours ({took:.2f} s after {why})"
                 logger.warning(text)
                 journal.write("proof", confirmed=True, resting=0, text=text, took_s=took)
-                return Farewell(True, 0, text)
+                return Farewell(True, 0, text=text)
             pause = FIRST_PAUSE_S
         await trio.sleep(pause)
+
+
+def _is_gone(birth: Birth) -> Callable[[], bool]:
+    """Of a paper exchange that was started with the run: dead, and nobody can ask it any more. Any other is never gone."""
+    return lambda: birth.venue_pid != 0 and start_ticks(birth.venue_pid) != birth.venue_ticks
+
+
+def _give_up(journal: Journal) -> Farewell:
+    text = "guard: the paper exchange is no more, and nobody is left who could be asked"
+    logger.error(text)
+    journal.write("proof", confirmed=False, resting=None, text=text)
+    return Farewell(False, None, text=text)
 
 
 class Sweeper:

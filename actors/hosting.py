@@ -14,8 +14,13 @@ import trio
 from loguru import logger
 
 from actors.console.snapshots import CellSnapshot
-from actors.mailboxes import Alive, Birth, Event, Farewell, Left, Message, Ready, Snapshot, Stop
+from actors.mailboxes import Acting, Alive, Birth, Event, Farewell, Left, Message, Ready, Snapshot, Stop
 from actors.pipes import Pipe, spawn, start_ticks, wait_exit
+
+BIRTH_S = 60.0
+"""How long an interpreter may take to start and say its first word on a busy machine; it can place nothing before."""
+NOT_BORN = -1
+"""Status of an incarnation that could not be spawned at all."""
 
 
 class Hosted:
@@ -28,6 +33,8 @@ class Hosted:
         self.snapshot: CellSnapshot | None = None
         self.farewell: Farewell | None = None
         self.left = False
+        self.acting = ""
+        """Why the guard is pulling everything; empty while it only watches."""
         self.status: int | None = None
         self.killed_for = ""
         self.on_change: Callable[[], None] = lambda: None
@@ -37,6 +44,7 @@ class Hosted:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Pipe | None = None
         self._heard = trio.current_time()
+        self._has_spoken = False
 
     @property
     def pid(self) -> int:
@@ -68,8 +76,15 @@ class Hosted:
             self._process.kill()
 
     async def live(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> int:
-        """Spawn, serve the pipe, return the exit status."""
-        self._process, self._pipe = spawn(self._module, new_session=self._new_session)
+        """Spawn, serve the pipe, return the exit status. A birth that fails is a death: `NOT_BORN`."""
+        try:
+            self._process, self._pipe = spawn(self._module, new_session=self._new_session)
+        except OSError as exc:
+            logger.error("{} cannot be started: {}", self.name, exc)
+            self.status = NOT_BORN
+            task_status.started()
+            self.on_change()
+            return NOT_BORN
         self._heard = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
@@ -90,7 +105,7 @@ class Hosted:
 
     async def _listen(self, pipe: Pipe) -> None:
         async for message in pipe.inbox:
-            self._heard = trio.current_time()
+            self._heard, self._has_spoken = trio.current_time(), True
             match message:
                 case Snapshot():
                     self.snapshot = message.cell
@@ -102,6 +117,8 @@ class Hosted:
                     self.farewell = message
                 case Left():
                     self.left = True
+                case Acting():
+                    self.acting = message.why
                 case _:
                     pass
             self.on_change()
@@ -120,7 +137,7 @@ class Hosted:
             await trio.sleep(bound_s / 10)
             if trio.current_time() - before > bound_s / 2:
                 self._heard = trio.current_time()  # it was us who slept: give the child time to be heard
-            if trio.current_time() - self._heard > bound_s:
+            if trio.current_time() - self._heard > (bound_s if self._has_spoken else max(bound_s, BIRTH_S)):
                 logger.error("{} has been silent for {:.1f} s: killing it", self.name, trio.current_time() - self._heard)
                 self.kill("silent")
                 return

@@ -1,15 +1,17 @@
 """The journal: an append-only record of everything that changed state, one JSON line each.
 
-Owns one file per process and run. `write` never blocks and never raises: a full disk or a full inbox is counted, said
-once in the log, and trading goes on (orders must be cancellable on a full disk). Holds no secret: callers hand over
-facts, never settings. Invariant: lines are in the order of `write` calls, and each is whole.
+Owns one file per process and run. `write` never blocks and never raises: a full disk, a missing descriptor or a full
+inbox is counted, said once in the log, and trading goes on (orders must be cancellable on a full disk). Holds no secret:
+callers hand over facts, never settings. Invariant: lines are in the order of `write` calls, and each is whole: what a
+full disk tore is cut off again, and what an earlier incarnation left torn gets an end.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import msgspec
 import trio
@@ -31,6 +33,8 @@ class Journal:
         self._encode = msgspec.json.Encoder().encode
         self._send, self._receive = trio.open_memory_channel[bytes](INBOX_SIZE)
         self._failing = False
+        self._file = -1
+        """Descriptor; negative while the file could not be opened."""
 
     def write(self, what: str, **facts: Any) -> None:
         """One line: `{"t": ns, "what": ..., ...facts}`."""
@@ -47,18 +51,17 @@ class Journal:
             task_status.started()
             await trio.sleep_forever()
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            self.write("journal", schema=SCHEMA)
-            task_status.started()
-            try:
-                while True:
-                    self._drain(file, await self._receive.receive())
-                    await trio.sleep(FLUSH_S)
-            finally:
-                self._drain(file)
+        self.write("journal", schema=SCHEMA)
+        task_status.started()
+        try:
+            while True:
+                self._drain(self.path, await self._receive.receive())
+                await trio.sleep(FLUSH_S)
+        finally:
+            self._drain(self.path)
+            self._close()
 
-    def _drain(self, file: TextIO, *first: bytes) -> None:
+    def _drain(self, path: Path, *first: bytes) -> None:
         lines = list(first)
         while True:
             try:
@@ -66,14 +69,46 @@ class Journal:
             except trio.WouldBlock:
                 break
         try:
-            file.writelines(line.decode() + "\n" for line in lines)
-            file.flush()
+            if lines:
+                self._put(path, lines)
             self._failing = False
         except OSError as exc:
             self._lose(len(lines), str(exc))
+
+    def _put(self, path: Path, lines: list[bytes]) -> None:
+        """All of them or none: OSError after the file is back at its former end."""
+        if self._file < 0:
+            self._file = _open_at_line(path)
+        end = os.fstat(self._file).st_size
+        rest = memoryview(b"".join(line + b"\n" for line in lines))
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError:
+            os.ftruncate(self._file, end)
+            raise
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def _lose(self, count: int, why: str) -> None:
         self.lost += count
         if not self._failing:
             self._failing = True
             logger.error("journal {} cannot be written ({}): {} lines lost so far", self.path, why, self.lost)
+
+
+def _open_at_line(path: Path) -> int:
+    """For appending; a last line that somebody was killed over is ended, so that ours begin at their own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        size = os.fstat(file).st_size
+        if size and os.pread(file, 1, size - 1) != b"\n":
+            os.write(file, b"\n")
+    except OSError:
+        os.close(file)
+        raise
+    return file

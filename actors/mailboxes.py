@@ -68,6 +68,9 @@ class Birth(msgspec.Struct, tag=True):
     log_level: str = "INFO"
     log_file: str = ""
     guarded: bool = False
+    venue_pid: int = 0
+    """The paper exchange that this run started; 0: the venue is nobody's child."""
+    venue_ticks: int = 0
 
 
 class Alive(msgspec.Struct, tag=True):
@@ -127,6 +130,8 @@ class Farewell(msgspec.Struct, tag=True):
     confirmed: bool
     open_orders: int | None
     """None: could not be asked."""
+    nothing_sent: bool = False
+    """No order request ever left this incarnation, so none of its orders can exist."""
     text: str = ""
     figures: dict[str, Any] = {}
     fatal: int = 0
@@ -147,10 +152,29 @@ class CellGone(msgspec.Struct, tag=True):
     pid: int
 
 
+class Acting(msgspec.Struct, tag=True):
+    """Guard to supervisor: it kills the cells and proves. From here there is no way on but to stop."""
+
+    why: str
+
+
 class AllDone(msgspec.Struct, tag=True):
     """Supervisor to guard: the agreed farewell; every cell has proven that nothing rests."""
 
 
 Message = (
-    Alive | GuardState | Stop | Ready | Leave | Left | Snapshot | Event | Farewell | CellBorn | CellGone | AllDone | Birth
+    Alive
+    | GuardState
+    | Stop
+    | Ready
+    | Leave
+    | Left
+    | Snapshot
+    | Event
+    | Farewell
+    | CellBorn
+    | CellGone
+    | Acting
+    | AllDone
+    | Birth
 )

@@ -2,15 +2,18 @@
 
 Owns the framing (one JSON line a message) and the spawning of children with exactly their own pipe ends. End of file is
 news, not an error: it means that the other side died. Invariant: a child inherits no descriptor but its stdin, stdout
-and stderr, so that a parent's death always reaches it.
+and stderr, so that a parent's death always reaches it; and no signal that may be caught is lost on an interpreter that is
+still starting: it waits until the child listens.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import msgspec
@@ -21,7 +24,9 @@ from actors.mailboxes import INBOX_SIZE, Message
 
 MAX_LINE = 8 << 20
 """A snapshot of a thousand instruments is about half a megabyte."""
-
+HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Born blocked in every child, until `hear_signals`."""
+POLL_S = 0.05
 
 
 def _no_secret(value: Any) -> str:
@@ -131,14 +136,15 @@ def spawn(
     module: str, *args: str, new_session: bool, stderr: int | IO[bytes] | None = None
 ) -> tuple[subprocess.Popen[bytes], Pipe]:
     """`python -m module` as a child with a pipe. From the main thread, so that no thread's exit can end the child."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *args],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        start_new_session=new_session,
-        close_fds=True,
-    )
+    with _signals_held():
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *args],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=new_session,
+            close_fds=True,
+        )
     assert process.stdin is not None  # PIPE was asked for
     assert process.stdout is not None
     pipe = Pipe(os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno()))
@@ -147,15 +153,39 @@ def spawn(
     return process, pipe
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """What is blocked here is blocked in a child born here; what arrives for us meanwhile is delivered afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hear_signals() -> None:
+    """In a child, once its receiver is open: what was sent while it started is heard now."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD)
+
+
 async def wait_exit(process: subprocess.Popen[bytes]) -> int:
-    """The child's exit status, without a thread: through a pidfd."""
+    """The child's exit status, without a thread: through a pidfd, or by looking where no descriptor is left."""
     if process.poll() is None:
-        pidfd = os.pidfd_open(process.pid)
+        try:
+            pidfd = os.pidfd_open(process.pid)
+        except OSError:
+            return await _poll_exit(process)
         try:
             while process.poll() is None:
                 await trio.lowlevel.wait_readable(pidfd)
         finally:
             os.close(pidfd)
+    return process.wait()
+
+
+async def _poll_exit(process: subprocess.Popen[bytes]) -> int:
+    while process.poll() is None:
+        await trio.sleep(POLL_S)
     return process.wait()
 
 

@@ -18,10 +18,8 @@ from actors.trading.errors import OutcomeUnknown, StrikemakerError, VenueRefused
 from actors.trading.orders import Order, OrderState
 from actors.venues.dialect import AccountFacts, Fill, VenueOrder
 from actors.venues.link import VenueLink
-from actors.venues.proof import prefixed, sweep
+from actors.venues.proof import LATE_MS, prefixed, sweep
 
-LATE_MS = 250
-"""A packet handed over just before `reject_ms` may be answered this much later; "none" is asked after that."""
 OVERLAP_MS = 60_000
 """Fills are asked from this long before the last known moment: trade ids keep them from counting twice."""
 AUDIT_S = 30.0
@@ -39,6 +37,8 @@ class Proof:
     """How many of ours rested at the last answer; None when there was none."""
     text: str
     took_s: float = 0.0
+    nothing_sent: bool = False
+    """No order request ever left: there is nothing to prove, and nothing is claimed of earlier runs."""
 
 
 class Truth:
@@ -252,6 +252,8 @@ class Truth:
     async def way_out(self, bound_s: float) -> Proof:
         """Cancel all ours, then ask until the venue says none: shielded, and over after `bound_s` whatever happens."""
         self.desk.block("leaving", "stopping")
+        if self.desk.latest_reject_ms == 0 and self.facts is None:
+            return Proof(False, None, "nothing was sent", nothing_sent=True)
         started = trio.current_time()
         proof = Proof(False, None, "the venue could not be asked")
         with trio.CancelScope(shield=True, deadline=started + bound_s):

@@ -14,6 +14,8 @@ import attrs
 from actors.trading.errors import VenueRefused
 from actors.venues.dialect import Call, Dialect, Script, VenueOrder
 
+LATE_MS = 250
+"""A packet handed over just before `reject_ms` may be answered this much later; "none" is asked after that."""
 LABEL_FAMILY = "sm"
 """First word of every label of ours."""
 
