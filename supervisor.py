@@ -28,7 +28,9 @@ from actors.console.summary import run_figures, write_summary
 from actors.hosting import Hosted
 from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
 from actors.paper_process import PaperProcess, access_of, follow_renaming
+from actors.preflight import preflight
 from actors.run_folder import RunFolder
+from actors.trading.errors import leading_error
 from actors.trading.restarts import RestartRule, Restarts
 from actors.venues.access import FIRST_CELL_SLOT, GUARD_SLOT, Access
 
@@ -81,6 +83,8 @@ class Supervisor:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             paper = await self._open_venue()
             try:
+                assert self._access is not None  # just set
+                await preflight(self.settings, self._access)
                 async with trio.open_nursery() as helpers:
                     helpers.start_soon(self._obey, signals)
                     helpers.start_soon(self._show)
@@ -214,7 +218,8 @@ class Supervisor:
                 cell.send(GuardState(True))
         if self.guard is not None:
             self.guard.send(CellGone(post.name, cell.pid))
-        proven = cell.farewell is not None and cell.farewell.confirmed
+        word = cell.farewell
+        proven = word is not None and (word.confirmed or (word.nothing_sent and not post.unproven))
         post.unproven = not proven and (post.unproven or cell.ready is not None or cell.snapshot is not None)
         if cell.snapshot is not None or cell.farewell is not None:
             post.past.append(run_figures(cell))
@@ -325,7 +330,10 @@ def run(effective: Effective, options: RunOptions) -> int:
         return dry_run(effective)
     folder = RunFolder(effective.settings)
     with Screen(effective, options, folder.path) as screen:
-        return trio.run(Supervisor(effective, options, folder, screen).run)
+        try:
+            return trio.run(Supervisor(effective, options, folder, screen).run)
+        except BaseExceptionGroup as group:
+            raise leading_error(group) from None
 
 
 def main() -> int:

@@ -397,7 +397,9 @@ class Cell:
     def _log_proof(self) -> None:
         proof = self.proof
         self.journal.write("proof", confirmed=proof.confirmed, resting=proof.resting, text=proof.text, took_s=proof.took_s)
-        if proof.confirmed:
+        if proof.nothing_sent:
+            logger.info("nothing was sent")
+        elif proof.confirmed:
             logger.info("zero orders rest: {} ({:.2f} s)", proof.text, proof.took_s)
         else:
             logger.error("NOT confirmed that no order rests: {}", proof.text)
@@ -432,7 +434,9 @@ class Cell:
 
     def _on_account(self, facts: AccountFacts) -> None:
         """Logged in: the budget is what the venue says it is, and with it how long orders live."""
-        self.desk.budget = Budget(facts.limits, facts.per_instrument, share=self._share)
+        self.desk.budget = Budget(
+            facts.limits, facts.per_instrument, share=self._share, spent=facts.spent, now=trio.current_time()
+        )
         self.desk.key_expires_s = facts.key_expires_s
         self._set_lives()
         is_first = self.truth.facts is None

@@ -21,7 +21,14 @@ from actors.clock import Clock
 from actors.console.exits import Exit
 from actors.mailboxes import Event, Farewell, GuardState, Leave, Left, Message, Ready, Snapshot
 from actors.reports import figures, snapshot
-from actors.trading.errors import ClockWrong, ConfigError, StrikemakerError, VenueRefused, VenueUnreachable
+from actors.trading.errors import (
+    ClockWrong,
+    ConfigError,
+    StrikemakerError,
+    VenueRefused,
+    VenueUnreachable,
+    leading_error,
+)
 from actors.venues.proof import RunLabel
 
 SNAPSHOT_S = 0.5
@@ -70,7 +77,8 @@ async def _run(cell: Cell, child: Child) -> Exception | None:
         try:
             await cell.run()
         except* Exception as group:
-            failure = _first(group)
+            error = leading_error(group)
+            failure = error if isinstance(error, Exception) else None
             logger.error("cell ended: {}", failure)
         nursery.cancel_scope.cancel()
     child.pipe.send(Snapshot(snapshot(cell)))
@@ -133,10 +141,11 @@ class _Leaving:
 
 def _farewell(cell: Cell, failure: Exception | None) -> Farewell:
     proof = cell.proof
-    text = proof.text if failure is None else f"{failure} ({proof.text})"
+    text = proof.text if failure is None else str(failure)
     return Farewell(
         confirmed=proof.confirmed,
         open_orders=proof.resting,
+        nothing_sent=proof.nothing_sent,
         text=text,
         figures=msgspec.to_builtins(figures(cell)) | {"took_s": proof.took_s},
         fatal=_fatal(failure),
@@ -154,21 +163,6 @@ def _fatal(failure: Exception | None) -> int:
             return Exit.UNREACHABLE
         case _:
             return 0
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    """The error a person should read: ours before others, the first of its kind."""
-    leaves: list[Exception] = []
-
-    def gather(part: BaseExceptionGroup[Exception]) -> None:
-        for exc in part.exceptions:
-            if isinstance(exc, BaseExceptionGroup):
-                gather(exc)
-            else:
-                leaves.append(exc)
-
-    gather(group)
-    return next((exc for exc in leaves if isinstance(exc, StrikemakerError)), leaves[0])
 
 
 if __name__ == "__main__":

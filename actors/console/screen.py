@@ -47,9 +47,7 @@ class Screen:
         logger.info(self._banner)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         if self._view is not None:
             self._view.__exit__(kind, exc, trace)
         for level, text in self._last:
@@ -70,8 +68,8 @@ class Screen:
             self._view.show(snapshots)
 
     def last(self, level: str, text: str) -> None:
-        """A line for the very end, also in the log."""
-        logger.log(LEVELS.get(level, "INFO"), "{}", text)
+        """A line for the very end, printed by itself; in the log file too."""
+        logger.debug("{}", text)
         self._last.append((level, text))
 
     def child_log(self, folder: Path) -> str:

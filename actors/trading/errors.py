@@ -43,3 +43,18 @@ class ConfigError(StrikemakerError):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+def leading_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error of a nursery's group that a person should read: ours before others, the first of its kind."""
+    leaves: list[BaseException] = []
+
+    def gather(part: BaseExceptionGroup[BaseException]) -> None:
+        for exc in part.exceptions:
+            if isinstance(exc, BaseExceptionGroup):
+                gather(exc)
+            else:
+                leaves.append(exc)
+
+    gather(group)
+    return next((exc for exc in leaves if isinstance(exc, StrikemakerError)), leaves[0])
