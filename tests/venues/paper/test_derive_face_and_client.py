@@ -152,7 +152,9 @@ def test_our_cancels_spare_foreign_orders(maker: Maker) -> None:
     burn = maker.dialect.burn(late.client_id, CALL)
     assert burn is not None
     assert maker.do(burn).count == 0
-    assert maker.do(maker.dialect.place(late)).refused is not None
+    born = maker.do(maker.dialect.place(late))
+    assert born.refused is not None or born.unknown  # a nonce in use may be our own order's: the client asks on
+    assert late.client_id not in {one.client_id for one in maker.converse(maker.dialect.open_orders("ETH"))}
     for call in maker.dialect.cancel_ours("run-7", "ETH"):
         maker.do(call)
     assert [one.venue_id for one in maker.converse(maker.dialect.open_orders("ETH"))] == [operator["order_id"]]
