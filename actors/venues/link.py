@@ -115,7 +115,7 @@ class VenueLink:
 
     def gathering(self) -> contextlib.AbstractContextManager[None]:
         """What is posted in this block leaves at its end in one write, without the writer's turn. No await inside."""
-        return contextlib.nullcontext() if self._outbox is None else self._outbox.gathering()
+        return contextlib.nullcontext() if self._outbox is None else self._outbox
 
     async def call(self, call: Call, timeout_s: float | None = None) -> msgspec.Raw:
         """One question, one answer. A cancelled caller does not hear the answer, but the venue may have acted on it.
@@ -335,7 +335,7 @@ class VenueLink:
             chunk = await stream.receive_some(_CHUNK)
             self.last_heard = trio.current_time()
             self.counts.bytes_in += len(chunk)
-            with outbox.gathering():
+            with outbox:
                 self._hear_all(wire.receive(chunk))
             if wire.is_open:
                 self._opened.set()
@@ -412,4 +412,3 @@ class VenueLink:
             for pending in self._pending.take_overdue(trio.current_time()):
                 self.counts.timeouts += 1
                 self._tell(pending.on_answer, Posted(pending.call, lost=True))
-

@@ -1,14 +1,13 @@
 """What has to leave on one connection, and the one task that waits for it to leave.
 
-Everybody queues frames in the framing's outbox and says `stir`; all that was queued in one scheduling pass, or within
-`gathering`, leaves in one write. Only the writer ever waits for a write, and while it does nobody else writes. Never
-looks at a frame, never closes a stream. Invariant: what is queued leaves in order, or the connection ends.
+Everybody queues frames in the framing and says `stir`; all that was queued in one scheduling pass, or within a
+`with outbox` block, leaves in one write. Only the writer ever waits for a write, and while it does nobody else writes.
+Never looks at a frame, never closes a stream. Invariant: what is queued leaves in order, or the connection ends.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import trio
 
@@ -33,15 +32,13 @@ class Outbox:
         self._idle_writer: trio.lowlevel.Task | None = None
         """The writer's task while it has nothing to do."""
 
-    @contextlib.contextmanager
-    def gathering(self) -> Iterator[None]:
-        """What is queued in this block leaves at its end, without the writer's turn where the stream can."""
+    def __enter__(self) -> None:
+        """Gather: what is queued in this block leaves at its end, without the writer's turn where the stream can."""
         self._gatherers += 1
-        try:
-            yield
-        finally:
-            self._gatherers -= 1
-            self._flush()
+
+    def __exit__(self, *_: object) -> None:
+        self._gatherers -= 1
+        self._flush()
 
     def stir(self) -> None:
         """Something was queued: the writer runs in the next scheduling pass, with whatever else is queued in this one."""

@@ -150,14 +150,16 @@ class TlsStream(trio.abc.Stream):
         """What is there, at most `limit`; and TLS may have something to say itself (a change of keys)."""
         records: list[bytes] = []
         try:
-            while limit > 0 and (record := self._tls.read(limit)):
+            while limit > 0 and not self._drained:
+                record = self._tls.read(limit)
                 records.append(record)
                 limit -= len(record)
-            self._ended = limit > 0
+                self._ended = not record
+                self._drained = self._ended or not (self._incoming.pending or self._tls.pending())
         except ssl.SSLWantReadError:
             self._drained = True
         except ssl.SSLZeroReturnError:
-            self._ended = True
+            self._ended = self._drained = True
         if self._outgoing.pending:
             self._tcp.send_now(self._outgoing.read())
         return b"".join(records)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import trio
@@ -153,3 +155,17 @@ async def accept_by_hand(stream: trio.abc.Stream, beside: bytes = b"") -> None:
 def frame_of(opcode: Opcode, data: str | bytes, fin: bool = True) -> bytes:
     """One frame as a server writes it."""
     return Frame(opcode, data.encode() if isinstance(data, str) else data, fin).serialize(mask=False)
+
+
+async def listen(nursery: trio.Nursery, venue: Venue, certificate: Path | None = None) -> str:
+    """The venue on a real port; its address as the link wants it."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    host, port = listener.socket.getsockname()[:2]
+    if certificate is None:
+        nursery.start_soon(trio.serve_listeners, venue.serve, [listener])
+        return f"ws://{host}:{port}/ws"
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    secure = trio.SSLListener(listener, context, https_compatible=True)
+    nursery.start_soon(trio.serve_listeners, venue.serve, [secure])
+    return f"wss://{host}:{port}/ws"

@@ -2,50 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
-from link_kit import Desk, Venue, ask, make_link, notice
+from link_kit import Desk, Venue, ask, listen, make_link, notice
 
 from actors.trading.errors import ConfigError, VenueUnreachable
 from actors.venues.dial import dial_tcp, guard_address, is_loopback, tls_context
 from actors.venues.streams import TcpStream
+from benchmarks.link import make_certificate
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A throwaway certificate for 127.0.0.1, key and all in one file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl command to make a throwaway certificate with")
-    path = tmp_path_factory.mktemp("tls")
-    how = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1"
-    where = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path / "key.pem"), "-out", str(path / "cert.pem")]
-    made = subprocess.run([openssl, *how.split(), *where], capture_output=True, check=False)
-    if made.returncode:
-        pytest.skip("this openssl command cannot make a certificate")
-    (path / "both.pem").write_bytes((path / "key.pem").read_bytes() + (path / "cert.pem").read_bytes())
-    return path / "both.pem"
-
-
-async def listen(nursery: trio.Nursery, venue: Venue, certificate: Path | None = None) -> str:
-    """The venue on a real port; its address as the link wants it."""
-    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    host, port = listener.socket.getsockname()[:2]
-    if certificate is None:
-        nursery.start_soon(trio.serve_listeners, venue.serve, [listener])
-        return f"ws://{host}:{port}/ws"
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate)
-    secure = trio.SSLListener(listener, context, https_compatible=True)
-    nursery.start_soon(trio.serve_listeners, venue.serve, [secure])
-    return f"wss://{host}:{port}/ws"
+    made = make_certificate(tmp_path_factory.mktemp("tls"))
+    return Path(made or pytest.skip("no openssl command that can make a throwaway certificate"))
 
 
 async def converse(nursery: trio.Nursery, venue: Venue, url: str, dial: Any) -> None:
