@@ -280,7 +280,7 @@ class OrderDesk:
             amount=quote.amount,
             client_id=client_id,
             label=client_id if self.dialect.labels_are_identity else self.label.text,
-            expires_s=self._expiry_s(instrument.name, now_ns / 1e9),
+            expires_s=self._expiry_s(instrument.name, now_ns / 1e9) if self.dialect.signs_lives else 0,
             reject_ms=now_ns // 1_000_000 + int(self._settings.reject_after_s * 1000),
             mmp=self._mmp,
         )

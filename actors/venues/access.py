@@ -42,18 +42,19 @@ class Access:
     @classmethod
     def of(cls, settings: Settings) -> Access:
         """Testnet or live, or a paper exchange at a given address; the key is in the settings by now."""
-        from actors.venues.derive.sites import MAINNET, PAPER_CHAIN, TESTNET
+        from actors.venues.deribit import sites as deribit
+        from actors.venues.derive import sites as derive
 
         venue = settings.venue
-        site = MAINNET if venue.live else TESTNET
+        deployed = deribit if venue.exchange == "deribit" else derive
+        site = deployed.MAINNET if venue.live else deployed.TESTNET
         url = venue.url or site.ws_url
-        rest = site.rest_url if not venue.url else url.replace("ws", "http", 1).removesuffix("/ws")
         return cls(
             exchange=venue.exchange,
             network=settings.network,
             ws_url=url,
-            rest_url=rest,
-            chain_id=PAPER_CHAIN if settings.is_paper else site.chain_id,
+            rest_url=deployed.rest_url_of(url) if venue.url else site.rest_url,
+            chain_id=derive.PAPER_CHAIN if settings.is_paper else site.chain_id,
             wallet=venue.wallet,
             subaccount=venue.subaccount,
             key=venue.private_key.reveal(),
@@ -73,7 +74,12 @@ class Access:
                 chain_id=self.chain_id,
                 slot=slot,
             )
-        raise ConfigError(f"exchange: {self.exchange!r} is not known; choose derive")
+        if self.exchange == "deribit":
+            from actors.venues.deribit.auth import Credentials
+            from actors.venues.deribit.wire import DeribitDialect
+
+            return DeribitDialect(clock.now_ns, credentials=Credentials.parse(self.key) if self.key else None)
+        raise ConfigError(f"exchange: {self.exchange!r} is not known; choose derive or deribit")
 
     def rest_form(self, clock: Clock) -> RestForm:
         """How single signed requests are posted at this venue."""
@@ -82,7 +88,12 @@ class Access:
             from actors.venues.derive.signing import SigningKey
 
             return DeriveRest(self.rest_url, SigningKey.from_hex(self.key), self.wallet, clock.wall_ns)
-        raise ConfigError(f"exchange: {self.exchange!r} is not known; choose derive")
+        if self.exchange == "deribit":
+            from actors.venues.deribit.auth import Credentials
+            from actors.venues.deribit.rest import DeribitRest
+
+            return DeribitRest(self.rest_url, Credentials.parse(self.key) if self.key else None, clock.now_ns)
+        raise ConfigError(f"exchange: {self.exchange!r} is not known; choose derive or deribit")
 
     def dial(self, timeout_s: float) -> Callable[[], Awaitable[trio.abc.Stream]]:
         """A stream factory for the WebSocket."""

@@ -310,9 +310,6 @@ class Dialect(Protocol):
     """True: an order dies with its signature, so it must be renewed (Derive)."""
     lists_by_channel: bool
     """True: new strikes are announced (Deribit). False: the listing must be asked again (Derive)."""
-
-    orders_expire: bool
-    """True: every order carries an end of its own and is renewed before it (Derive's signatures)."""
     hang_up_cancels: bool
     """True: closing the private link pulls all that was sent over it and nothing else (Deribit); where single cancels
     would take long, that is the fast scoped mass cancel."""
@@ -408,7 +405,7 @@ class Dialect(Protocol):
     def reset_mmp(self, currency: str) -> Script[None]:
         """Ends a freeze."""
 
-    # -- errors
+    # -- for people
 
     def tell_operator(self, facts: AccountFacts) -> list[str]:
         """What the operator should know of the venue's nets on this account, one line each, said at every login."""

@@ -13,6 +13,7 @@ import re
 
 import msgspec
 
+from actors.trading.errors import OutcomeUnknown, VenueRefused
 from actors.venues.dialect import Call
 
 _ABSENT = msgspec.Raw(b"")
@@ -101,6 +102,27 @@ class JsonRpc:
         if heard.method:
             return _notification(heard.method, heard.params)
         return _answer(heard, frame)
+
+
+def http_answer(
+    status: int, body: bytes, rate_limited: int
+) -> tuple[msgspec.Raw | None, tuple[int, str, str] | None]:
+    """The answer in an HTTP response: (result, None) or (None, (code, message, data)), as `read_outcome` takes them.
+
+    Without the venue's JSON a 4xx raises VenueRefused (a gateway turned it away; 429 as the venue's own `rate_limited`
+    code), anything else OutcomeUnknown: the request may have arrived.
+    """
+    try:
+        answer = JsonRpc().receive(body)
+    except MalformedFrame:
+        answer = None
+    if isinstance(answer, Answer) and (answer.error is not None or status < 400):
+        return answer.result, answer.error
+    if status == 429:
+        raise VenueRefused(rate_limited, "over the rate limit", "HTTP 429")
+    if 400 <= status < 500:
+        raise VenueRefused(status, "turned away before the exchange", f"HTTP {status}")
+    raise OutcomeUnknown(f"HTTP {status} without an answer of the exchange")
 
 
 def _notification(method: str, params: _Params | None) -> Notice | Heartbeat:

@@ -12,16 +12,13 @@ from collections.abc import Callable
 import attrs
 import msgspec
 
-from actors.trading.errors import OutcomeUnknown, VenueRefused
 from actors.venues.derive.codes import RATE_LIMITED
 from actors.venues.derive.signing import SigningKey, checked_wallet
 from actors.venues.dialect import Call
-from actors.venues.protocol import Answer, JsonRpc, MalformedFrame
+from actors.venues.protocol import http_answer
 
 USER_AGENT = "strikemaker/0.1"
 """A missing or library-default one has drawn 403."""
-
-_frames = JsonRpc()
 
 
 @attrs.frozen
@@ -44,18 +41,5 @@ class DeriveRest:
         return f"{self.base_url.rstrip('/')}/{call.method}", headers, call.params
 
     def answer(self, status: int, body: bytes) -> tuple[msgspec.Raw | None, tuple[int, str, str] | None]:
-        """(result, None) or (None, (code, message, data)), as `read_outcome` takes them.
-
-        Without Derive's JSON: a 4xx raises VenueRefused (a gateway turned it away), anything else OutcomeUnknown.
-        """
-        try:
-            answer = _frames.receive(body)
-        except MalformedFrame:
-            answer = None
-        if isinstance(answer, Answer) and (answer.error is not None or status < 400):
-            return answer.result, answer.error
-        if status == 429:
-            raise VenueRefused(RATE_LIMITED, "over the rate limit", "HTTP 429")
-        if 400 <= status < 500:
-            raise VenueRefused(status, "turned away before the exchange", f"HTTP {status}")
-        raise OutcomeUnknown(f"HTTP {status} without an answer of the exchange")
+        """(result, None) or (None, (code, message, data)); raises as `http_answer` does."""
+        return http_answer(status, body, RATE_LIMITED)

@@ -22,3 +22,8 @@ MAINNET = Site("wss://api.derive.xyz/v3/ws", "https://api.derive.xyz/v3", 1)
 TESTNET = Site("wss://testnet.api.derive.xyz/v3/ws", "https://testnet.api.derive.xyz/v3", 11155111)
 PAPER_CHAIN = 31_337
 """Chain id of the paper exchange, wherever it listens: nothing signed for practice is worth anything elsewhere."""
+
+
+def rest_url_of(ws_url: str) -> str:
+    """The REST address beside a WebSocket's: a paper exchange at an address of its own."""
+    return ws_url.replace("ws", "http", 1).removesuffix("/ws")

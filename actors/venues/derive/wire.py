@@ -52,7 +52,6 @@ class DeriveDialect:
     republishes_books = True
     signs_lives = True
     lists_by_channel = False
-    orders_expire = True
     hang_up_cancels = False
 
     def __init__(

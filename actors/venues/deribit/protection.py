@@ -1,0 +1,92 @@
+"""Deribit's market-maker protection: its terms set, read back and reset, for plain orders and for a mass-quote group.
+
+Owns the translation between our terms (milliseconds, an underlying) and the venue's (seconds, an index). A window opens
+with the first fill after the last one ended and does not slide. Reference: deribit.md 4.9. Invariant: a limit that was
+rounded is rounded down, so that protection is never weaker than asked for.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, Decimal
+from typing import Any
+
+from actors.trading.errors import VenueRefused
+from actors.venues.deribit import rows
+from actors.venues.deribit.calls import call
+from actors.venues.deribit.codes import BAD_REQUEST
+from actors.venues.deribit.names import index_of
+from actors.venues.deribit.terms import Board
+from actors.venues.dialect import MmpTerms, Script
+from actors.venues.dialogue import ask
+
+FINEST_LIMIT = Decimal("0.0001")
+FOREVER_MS = 1 << 62
+"""Frozen until reset by hand, which the venue says with a zero."""
+
+
+class Protection:
+    """The scripts of one account; `group` names the mass quotes' own configuration, empty for plain orders'."""
+
+    def __init__(self, board: Board, group: str = "") -> None:
+        self._board = board
+        self.group = group
+
+    def set_mmp(self, terms: MmpTerms) -> Script[None]:
+        """Replaces the whole protection of the index (and of the group). VenueRefused when the account has none."""
+        params: dict[str, Any] = {
+            **self._scope(terms.currency),
+            "interval": terms.interval_ms // 1000,
+            "frozen_time": terms.frozen_ms // 1000,
+            "max_quote_quantity": _limit(terms.quote_limit or terms.amount_limit),
+        }
+        limits = {
+            "quantity_limit": terms.amount_limit,
+            "delta_limit": terms.delta_limit,
+            "vega_limit": terms.vega_limit,
+        }
+        params.update((name, _limit(value)) for name, value in limits.items() if value)
+        try:
+            yield call("private/set_mmp_config", params, kind="mmp")
+        except VenueRefused as refusal:
+            if refusal.code != BAD_REQUEST:
+                raise
+            raise VenueRefused(
+                refusal.code, "market-maker protection is not enabled for this account", "ask Deribit, or switch mmp off"
+            ) from None
+
+    def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
+        """None where no protection was ever set, or it was removed."""
+        scope = self._scope(currency)
+        configs = yield from ask(call("private/get_mmp_config", scope, kind="mmp"), list[rows.MmpRow] | rows.MmpRow)  # type: ignore[arg-type]
+        listed = configs if isinstance(configs, list) else [configs]
+        config = next((each for each in listed if self._is_ours(each, scope["index_name"])), None)
+        if config is None:
+            return None
+        frozen = yield from ask(call("private/get_mmp_status", scope, kind="mmp"), list[rows.MmpStatusRow])
+        freeze = next((each for each in frozen if self._is_ours(each, scope["index_name"])), None)
+        return MmpTerms(
+            currency,
+            int(config.interval * 1000),
+            int(config.frozen_time * 1000),
+            config.quantity_limit or Decimal(0),
+            config.delta_limit or Decimal(0),
+            freeze is not None,
+            (freeze.frozen_until or FOREVER_MS) if freeze is not None else 0,
+            config.vega_limit or Decimal(0),
+            config.max_quote_quantity or Decimal(0),
+        )
+
+    def reset_mmp(self, currency: str) -> Script[None]:
+        yield call("private/reset_mmp", self._scope(currency), kind="mmp")
+
+    def _scope(self, currency: str) -> dict[str, Any]:
+        scope = {"index_name": self._board.index_name(currency, index_of(currency))}
+        return {**scope, "mmp_group": self.group} if self.group else scope
+
+    def _is_ours(self, row: rows.MmpRow | rows.MmpStatusRow, index: str) -> bool:
+        return row.index_name == index and (row.mmp_group or "") == self.group
+
+
+def _limit(value: Decimal) -> float:
+    """At most four decimals, cut down; never to nothing."""
+    return float(max(FINEST_LIMIT, value.quantize(FINEST_LIMIT, ROUND_FLOOR)))

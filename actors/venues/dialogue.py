@@ -1,0 +1,34 @@
+"""One question of a script and the reading of its answer; every venue's conversations are made of these.
+
+Pure: yields the call to whoever drives the script. Invariant: an answer of another shape raises OutcomeUnknown; nothing
+is concluded from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from actors.trading.errors import OutcomeUnknown
+from actors.venues.dialect import Call, Script
+
+T = TypeVar("T")
+
+
+def ask(request: Call, shape: type[T]) -> Script[T]:
+    """One question; OutcomeUnknown when the answer has another shape."""
+    raw = yield request
+    try:
+        return msgspec.json.decode(raw, type=shape, strict=False)
+    except ValueError as exc:
+        raise OutcomeUnknown(f"{request.method} was answered with something unreadable: {exc}") from exc
+
+
+def readable(read: Callable[[Any], T], listed: Sequence[Any], request: Call) -> list[T]:
+    """Every row read, or OutcomeUnknown: half an answer is none."""
+    try:
+        return [read(row) for row in listed]
+    except ValueError as exc:
+        raise OutcomeUnknown(f"{request.method} was answered with something unreadable: {exc}") from exc
