@@ -1,7 +1,7 @@
 """Death at an exact step: an error, a cancel or a kill at the n-th step of a chosen task, as trio runs it.
 
 Owns one trio instrument that is installed while a blow is pending. An error takes the place of whatever the task was
-about to be woken with, so it is raised at the very await it slept in. Never inside a nursery's exit: trio's own
+about to be woken with (a value, or a cancel of its own sleep), so it is raised at the very await it slept in. Never inside a nursery's exit: trio's own
 bookkeeping is not what is being rehearsed; and never where an await cannot be looked into. Invariant: each blow falls
 once, and is told when it fell.
 """
@@ -15,7 +15,8 @@ import outcome
 import trio
 
 NURSERY_EXITS = frozenset({"_nested_child_finished", "__aexit__"})
-LEAVES = frozenset({"wait_task_rescheduled", "checkpoint", "cancel_shielded_checkpoint", "_async_yield"})
+LEAF = "_real_async_yield"
+"""Where every await of trio's ends."""
 
 
 class InjectedCrash(RuntimeError):
@@ -56,12 +57,9 @@ class Blow(trio.abc.Instrument):
 
 
 def may_raise(task: trio.lowlevel.Task) -> bool:
-    """The task sleeps at an await of its own, and is being woken with a value."""
-    waking: Any = task
-    if not isinstance(waking._next_send, outcome.Value):
-        return False
+    """The task sleeps at an await of its own that can be seen into: not its first step, not a nursery's exit."""
     names = awaiting(task)
-    return bool(names) and names[-1] in LEAVES and not NURSERY_EXITS & set(names)
+    return bool(names) and names[-1] == LEAF and NURSERY_EXITS.isdisjoint(names)
 
 
 def awaiting(task: trio.lowlevel.Task) -> list[str]:

@@ -25,7 +25,18 @@ FIRST_S = 3.0
 """Disasters begin when quotes rest."""
 ORDER_METHODS = ("private/order", "private/replace", "private/cancel", "private/cancel_by_label", "")
 ASKING_METHODS = ("private/get_open_orders", "private/get_trade_history", "private/get_positions", "public/login")
-ACTORS = ("Quoter.run", "OrderDesk.work", "listen", "MarketData.mend_gaps", "_watch", "_refresh", "keep", "resolve", "audit")
+ACTORS = (
+    "Cell._keep_quoting",
+    "OrderDesk.work",
+    "Clerk.listen",
+    "MarketData.mend_gaps",
+    "Cell._watch",
+    "Cell._refresh",
+    "Truth.keep",
+    "Truth.resolve",
+    "Valuation.measure",
+    "VenueLink._watched",
+)
 """Tasks as trio names them; a crash strikes one whose name ends like this."""
 
 
