@@ -1,0 +1,53 @@
+"""What the strategy study holds fixed: the world, the maker's common settings, the seeds and the variants.
+
+The world is the paper exchange's own (`WorldSettings.usual`) with one weekly expiry and a busy hour: an index jump every
+quarter of an hour on average, so that stale quotes cost something, and one taker a second on the board. It was written
+down before any run. Parameters of `theoretical` may be chosen on `TUNING_SEEDS` only; results are told on `SEEDS` only.
+Invariant: variants differ in nothing but what their name says.
+"""
+
+from __future__ import annotations
+
+from actors.console.settings import LimitSettings
+from actors.venues.paper.terms import WorldSettings
+
+WORLD = WorldSettings.usual(
+    "ETH",
+    dailies=0,
+    weeklies=1,
+    monthlies=0,
+    quarters=0,
+    strikes=9,
+    jumps_per_day=96.0,
+    jump_std_fraction=0.0015,
+    perp_share=0.0,
+    taker_rate_per_s=1.0,
+    informed_share=0.1,
+)
+RUN_S = 600.0
+"""One run, venue time."""
+WARM_UP_S = 5.0
+"""The maker watches for this long before it quotes; nothing of it is counted."""
+REACTION_S = 0.2
+"""From the venue's news to our request in its engine, all delays together."""
+
+QUOTED_NEAR = 0.075
+"""Quoted: out-of-the-money options (and both at the money) with strikes within this part of the opening index."""
+SIZE = 0.5
+"""Contracts a side."""
+
+SEEDS = range(1, 201)
+TUNING_SEEDS = range(10_001, 10_061)
+INFORMED_SWEEP = (0.0, 0.1, 0.2, 0.3, 0.4)
+
+
+def limits() -> LimitSettings:
+    """Every variant's limits, `improve` too: the gate is no part of a strategy."""
+    return LimitSettings(
+        max_position=2.0,
+        max_exposure=12.0,
+        max_delta=3.0,
+        max_vega=8.0,
+        max_gamma=0.02,
+        max_scenario_loss=2500.0,
+    )
