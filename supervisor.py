@@ -28,6 +28,7 @@ from actors.console.summary import run_figures, write_summary
 from actors.hosting import Hosted
 from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
 from actors.paper_process import PaperProcess, access_of, follow_renaming
+from actors.pipes import start_ticks, wait_exit
 from actors.preflight import preflight
 from actors.run_folder import RunFolder
 from actors.trading.errors import leading_error
@@ -36,7 +37,9 @@ from actors.venues.access import FIRST_CELL_SLOT, GUARD_SLOT, Access
 
 GUARD_PATIENCE_S = 6.0
 """After the cells are gone without a proof the guard is given this long before the last line says that it goes on."""
-GUARD_RESTART_S = 0.2
+GUARD_RESTART_S, GUARD_RESTART_MAX_S = 0.2, 5.0
+GUARD_SETTLED_S = 30.0
+"""A guard that lived this long is restarted at once when it dies; one that keeps dying waits longer each time."""
 
 
 @attrs.define
@@ -51,6 +54,13 @@ class CellPost:
     gone: bool = False
     unproven: bool = False
     """An incarnation died without proof and no later one has reconciled yet."""
+    was_asked: bool = False
+    """The venue has answered this cell's last question with none."""
+
+    @property
+    def has_spoken(self) -> bool:
+        """The present incarnation has said its last word."""
+        return self.hosted is not None and self.hosted.farewell is not None
 
 
 class Supervisor:
@@ -75,20 +85,22 @@ class Supervisor:
         self._changed = trio.Event()
         self._former_setting: bool | None = None
         self._access: Access | None = None
+        self._paper: PaperProcess | None = None
 
     # -- a run
 
     async def run(self) -> int:
         """Exit code of the run."""
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            paper = await self._open_venue()
             try:
+                await self._open_venue()
                 assert self._access is not None  # just set
                 await preflight(self.settings, self._access)
                 async with trio.open_nursery() as helpers:
                     helpers.start_soon(self._obey, signals)
                     helpers.start_soon(self._show)
                     helpers.start_soon(self._end_on_time)
+                    helpers.start_soon(self._watch_paper)
                     async with trio.open_nursery() as children:
                         if self.settings.supervision.guard:
                             children.start_soon(self._keep_guard)
@@ -100,22 +112,33 @@ class Supervisor:
                         children.cancel_scope.cancel()
                     helpers.cancel_scope.cancel()
             finally:
-                if paper is not None:
-                    paper.end()
+                self._let_go_of_paper()
         return self._last_line()
 
-    async def _open_venue(self) -> PaperProcess | None:
+    async def _open_venue(self) -> None:
         """The venue's address and our account there; on paper, the exchange is started first."""
         if not self.settings.is_paper or self.settings.venue.url:
             self._access = Access.of(self.settings)
-            return None
-        paper = PaperProcess(self.settings, str(self.folder.path / "ledger.jsonl"), self.folder.stderr)
+            return
+        paper = self._paper = PaperProcess(self.settings, str(self.folder.path / "ledger.jsonl"), self.folder.stderr)
         facts = await paper.start()
         for line in follow_renaming(self.settings, facts):
             self.screen.say("info", line)
         self._access = access_of(self.settings, facts)
         self.screen.say("info", f"paper exchange at {facts['ws_url']}")
-        return paper
+
+    async def _watch_paper(self) -> None:
+        """Without its exchange a run on paper has nothing to come back to."""
+        if self._paper is not None and self._paper.process is not None:
+            status = await wait_exit(self._paper.process)
+            self.last_words.append(f"the paper exchange died (status {status})")
+            self.stop("the paper exchange died")
+
+    def _let_go_of_paper(self) -> None:
+        """It ends now, unless the guard still needs it: then it ends by itself when nobody asks any more."""
+        is_guard_asking = self.guard is not None and self.guard.is_alive
+        if self._paper is not None and not is_guard_asking:
+            self._paper.end()
 
     def stop(self, reason: str) -> None:
         if not self._stopping.is_set():
@@ -144,28 +167,45 @@ class Supervisor:
 
     async def _keep_guard(self) -> None:
         """One guard at all times until it is dismissed; without one the cells send nothing new."""
+        pause = GUARD_RESTART_S
         while True:
-            guard = self.guard = Hosted(
-                "actors.guard", self._birth("guard", -1, GUARD_SLOT), new_session=True, on_event=self.screen.say
-            )
-            guard.on_change = self._guard_changed
-            await guard.live()
+            born = trio.current_time()
+            guard = await self._one_guard()
             if guard.farewell is not None:
-                self.guard_word = guard.farewell.text
-                if not self._stopping.is_set():
-                    # It thought us dead (we were frozen, say) and has pulled everything: there is no way on from here.
-                    self.last_words.append(guard.farewell.text)
-                    self.stop("the guard has acted")
+                self.guard_word = guard.farewell.text if guard.farewell.confirmed else ""
+                self._heed(guard.farewell.text)
                 return
             self._tell_cells(alive=False)
             self.screen.say("error", f"the guard died (status {guard.status}); nothing new is sent until it is back")
-            await trio.sleep(GUARD_RESTART_S)
+            lived = trio.current_time() - born
+            pause = GUARD_RESTART_S if lived > GUARD_SETTLED_S else min(GUARD_RESTART_MAX_S, pause * 2)
+            await trio.sleep(pause)
 
-    def _guard_changed(self) -> None:
-        guard = self.guard
-        if guard is not None and guard.ready is not None and guard.is_alive:
+    async def _one_guard(self) -> Hosted:
+        birth = self._birth("guard", -1, GUARD_SLOT)
+        guard = self.guard = Hosted("actors.guard", birth, new_session=True, on_event=self.screen.say)
+        guard.on_change = self._guard_changed
+        async with trio.open_nursery() as nursery:
+            await nursery.start(guard.live)
             for post in self.posts:
                 self._introduce(post)
+        return guard
+
+    def _heed(self, word: str) -> None:
+        """It thought us dead (we were frozen, say) and pulls everything: there is no way on from here."""
+        if not self._stopping.is_set():
+            self.last_words.append(word)
+            self.stop("the guard has acted")
+
+    @property
+    def _is_guarded(self) -> bool:
+        guard = self.guard
+        return guard is not None and guard.is_alive and guard.ready is not None and not guard.acting
+
+    def _guard_changed(self) -> None:
+        if self.guard is not None and self.guard.acting:
+            self._heed(f"the guard acted: {self.guard.acting}")
+        if self._is_guarded:
             self._tell_cells(alive=True)
         self._notify()
 
@@ -187,12 +227,11 @@ class Supervisor:
         while True:
             await self._one_life(post)
             word = post.hosted.farewell if post.hosted else None
-            if self._stopping.is_set():
-                break
             if word is not None and word.fatal:
                 self.exit_hint = self.exit_hint or word.fatal
                 self.last_words.append(word.text)
                 self.stop(f"{post.name} cannot go on")
+            if self._stopping.is_set():
                 break
             wait = restarts.crashed(trio.current_time())
             if wait is None:
@@ -214,11 +253,14 @@ class Supervisor:
         async with trio.open_nursery() as nursery:
             await nursery.start(cell.live)
             self._introduce(post)
-            if self.guard is not None and self.guard.ready is not None and self.guard.is_alive:
+            if self._is_guarded:
                 cell.send(GuardState(True))
+            if self._stopping.is_set():
+                cell.stop("the supervisor stops")
         if self.guard is not None:
             self.guard.send(CellGone(post.name, cell.pid))
         word = cell.farewell
+        post.was_asked = word is not None and word.confirmed
         proven = word is not None and (word.confirmed or (word.nothing_sent and not post.unproven))
         post.unproven = not proven and (post.unproven or cell.ready is not None or cell.snapshot is not None)
         if cell.snapshot is not None or cell.farewell is not None:
@@ -231,20 +273,25 @@ class Supervisor:
             post.unproven = False  # it has reconciled: whatever an earlier incarnation left is gone
             if self._former_setting is None:
                 self._former_setting = cell.ready.former_cancel_on_disconnect
+        if cell is not None and cell.farewell is not None and not self._stopping.is_set():
+            # It ends by itself; the wallet is its alone to restore only where no other cell still needs the setting.
+            alone = len(self.posts) == 1 and cell.farewell.confirmed
+            cell.send(Leave(self._former_setting if alone else None))
         self._notify()
 
     # -- the end
 
     async def _stop_cells(self) -> None:
         """Every cell proves; then one restores the wallet's setting while all sockets are still open; then all leave."""
-        alive = [post.hosted for post in self.posts if post.hosted is not None and post.hosted.is_alive]
-        for cell in alive:
-            cell.stop("the supervisor stops")
+        for post in self.posts:
+            if post.hosted is not None:
+                post.hosted.stop("the supervisor stops")
         bound = self.settings.supervision.stop_timeout_s + 1.0
         with trio.move_on_after(bound):
-            await self._until(lambda: all(cell.farewell is not None or not cell.is_alive for cell in alive))
-        proven = [cell for cell in alive if cell.is_alive and cell.farewell is not None and cell.farewell.confirmed]
-        if proven and self._former_setting is not None:
+            await self._until(lambda: all(post.gone or post.has_spoken for post in self.posts))
+        alive = [post.hosted for post in self.posts if post.hosted is not None and post.hosted.is_alive]
+        proven = [cell for cell in alive if cell.farewell is not None and cell.farewell.confirmed]
+        if proven and len(proven) == len(alive) and self._former_setting is not None:
             first = proven[0]
             first.send(Leave(self._former_setting))
             with trio.move_on_after(2.0):
@@ -261,19 +308,23 @@ class Supervisor:
     async def _dismiss_guard(self) -> None:
         """The agreed farewell if everything is proven; else our end of its pipe closes, and it acts."""
         guard = self.guard
-        if guard is None or not guard.is_alive:
+        if guard is None:
             return
         if self._is_proven():
             guard.send(AllDone())
             with trio.move_on_after(2.0):
                 await self._until(lambda: not guard.is_alive)
-            return
-        self.screen.say("error", "not everything is proven: the guard takes over")
-        guard.hang_up()
-        with trio.move_on_after(GUARD_PATIENCE_S):
-            await self._until(lambda: guard.farewell is not None or not guard.is_alive)
-        if guard.farewell is not None and guard.farewell.confirmed:
-            self.guard_word = guard.farewell.text
+        elif guard.farewell is None:
+            self.screen.say("error", "not everything is proven: the guard takes over")
+            with trio.move_on_after(GUARD_PATIENCE_S):
+                await self._until(self._has_guard_finished)
+
+    def _has_guard_finished(self) -> bool:
+        """Hangs up on whoever is guard by now: one that died meanwhile is being replaced."""
+        guard = self.guard
+        if guard is not None and guard.has_spoken:
+            guard.hang_up()
+        return guard is not None and guard.farewell is not None and not guard.is_alive
 
     def _is_proven(self) -> bool:
         return not any(post.unproven for post in self.posts)
@@ -281,23 +332,34 @@ class Supervisor:
     def _last_line(self) -> int:
         """What is known, in one line, and the exit code that says the same."""
         by_guard = not self._is_proven() and bool(self.guard_word)
+        asked = by_guard or any(post.was_asked for post in self.posts)
         confirmed = self._is_proven() or by_guard
-        if self.options.summary:
-            write_summary(Path(self.options.summary), self.posts, confirmed=confirmed)
-        for words in self.last_words:
+        self._write_summary(confirmed=confirmed and asked)
+        for words in dict.fromkeys(self.last_words):
             self.screen.last("error", words)
-        if confirmed:
+        if confirmed and asked:
             how = self.guard_word if by_guard else "the venue answered an open-orders query with none of ours"
             self.screen.last("info", f"confirmed: zero orders rest ({how})")
+            return self.exit_hint or Exit.OK
+        if confirmed:
+            self.screen.last("info", "no order was sent; what earlier runs may have left was not asked for")
             return self.exit_hint or Exit.OK
         guard = f"; the guard (pid {self.guard.pid}) goes on trying" if self.guard and self.guard.is_alive else ""
         self.screen.last("error", f"NOT confirmed that no order rests{guard}; log in {self.folder.path}")
         return Exit.NOT_CONFIRMED
 
+    def _write_summary(self, *, confirmed: bool) -> None:
+        if self.options.summary:
+            try:
+                write_summary(Path(self.options.summary), self.posts, confirmed=confirmed)
+            except OSError as exc:
+                self.last_words.append(f"summary {self.options.summary} could not be written: {exc.strerror}")
+
     # -- small things
 
     def _birth(self, name: str, cell: int, slot: int) -> Birth:
         assert self._access is not None  # the venue is opened before anybody is born
+        venue = self._paper.process if self._paper else None
         return Birth(
             settings=self.settings,
             access=self._access,
@@ -310,6 +372,8 @@ class Supervisor:
             log_level=self.screen.level,
             log_file=self.screen.child_log(self.folder.path),
             guarded=self.settings.supervision.guard,
+            venue_pid=venue.pid if venue else 0,
+            venue_ticks=(start_ticks(venue.pid) or 0) if venue else 0,
         )
 
     def _notify(self) -> None:

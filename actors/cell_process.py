@@ -72,6 +72,7 @@ async def _run(cell: Cell, child: Child) -> Exception | None:
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_when_told, child, nursery.cancel_scope)
+        nursery.start_soon(child.watch_parent)
         nursery.start_soon(_show, cell, child)
         nursery.start_soon(_announce, cell, child)
         try:

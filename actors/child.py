@@ -22,6 +22,8 @@ from actors.console.secrets import remember
 from actors.mailboxes import Alive, Birth, Farewell, Message, Stop
 from actors.pipes import Pipe, hear_signals, own_pipe
 
+WATCH_S = 0.02
+
 
 class Child:
     """One child process. `on_message` hears everything but `Stop`; `stop` is set once, with the reason."""
@@ -33,6 +35,7 @@ class Child:
         self.stop_reason = ""
         self.parent_died = False
         self.parent_heard = trio.current_time()
+        self._asked = trio.current_time()
         self.on_message: Callable[[Message], None] = lambda message: None
 
     def stop(self, reason: str) -> None:
@@ -47,6 +50,21 @@ class Child:
             beat += 1
             self.pipe.send(Alive(beat))
             await trio.sleep(self.birth.settings.supervision.heartbeat_s)
+
+    def parent_silent_s(self) -> float:
+        """Since the parent was last heard. To be asked often: a gap between two asks is our own sleep, and not counted."""
+        now = trio.current_time()
+        if now - self._asked > self.birth.settings.supervision.heartbeat_bound_s / 2:
+            self.parent_heard = now
+        self._asked = now
+        return now - self.parent_heard
+
+    async def watch_parent(self) -> None:
+        """A frozen supervisor is a dead one, also where no guard is left to act on it."""
+        bound_s = self.birth.settings.supervision.heartbeat_bound_s
+        while self.parent_silent_s() <= bound_s:
+            await trio.sleep(WATCH_S)
+        self.stop("the supervisor is silent")
 
     async def listen(self) -> None:
         """Messages until end of file."""

@@ -18,7 +18,7 @@ import attrs
 import trio
 from loguru import logger
 
-from actors.child import Child, main
+from actors.child import WATCH_S, Child, main
 from actors.clock import Clock
 from actors.console.settings import Settings
 from actors.journal import Journal
@@ -86,19 +86,15 @@ async def work(child: Child) -> Farewell:
 async def _until_needed(child: Child, watch: _Watch) -> str:
     """Why the guard must act; empty after the agreed farewell."""
     bound_s = child.birth.settings.supervision.heartbeat_bound_s
-    looked = trio.current_time()
     while True:
-        if trio.current_time() - looked > bound_s / 2:
-            child.parent_heard = trio.current_time()  # it was us who slept: give the supervisor time to be heard
-        looked = trio.current_time()
         if watch.all_done:
             return ""
         if child.parent_died:
             return "the supervisor died"
-        silent = trio.current_time() - child.parent_heard
+        silent = child.parent_silent_s()
         if silent > bound_s:
             return f"the supervisor has been silent for {silent:.1f} s"
-        await trio.sleep(0.02)
+        await trio.sleep(WATCH_S)
 
 
 async def prove(

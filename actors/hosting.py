@@ -44,7 +44,8 @@ class Hosted:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Pipe | None = None
         self._heard = trio.current_time()
-        self._has_spoken = False
+        self.has_spoken = False
+        """It runs, and has read its birth."""
 
     @property
     def pid(self) -> int:
@@ -105,7 +106,7 @@ class Hosted:
 
     async def _listen(self, pipe: Pipe) -> None:
         async for message in pipe.inbox:
-            self._heard, self._has_spoken = trio.current_time(), True
+            self._heard, self.has_spoken = trio.current_time(), True
             match message:
                 case Snapshot():
                     self.snapshot = message.cell
@@ -137,7 +138,7 @@ class Hosted:
             await trio.sleep(bound_s / 10)
             if trio.current_time() - before > bound_s / 2:
                 self._heard = trio.current_time()  # it was us who slept: give the child time to be heard
-            if trio.current_time() - self._heard > (bound_s if self._has_spoken else max(bound_s, BIRTH_S)):
+            if trio.current_time() - self._heard > (bound_s if self.has_spoken else max(bound_s, BIRTH_S)):
                 logger.error("{} has been silent for {:.1f} s: killing it", self.name, trio.current_time() - self._heard)
                 self.kill("silent")
                 return

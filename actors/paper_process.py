@@ -22,8 +22,8 @@ from actors.venues.derive.names import expiry_text, parse_name
 
 READY_S = 30.0
 """Loading a recorded chain takes a few seconds on a slow machine."""
-LINGER_S = 5.0
-"""With no supervisor and no client for this long it ends."""
+LINGER_S = 15.0
+"""With no supervisor and no client for this long it ends; a guard that cannot get through asks more often than that."""
 
 
 class PaperProcess:

@@ -6,13 +6,14 @@ snapshots, events and last words. Invariant: a last word is printed after the ta
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 from loguru import logger
-from rich.console import Console
 
 from actors.clock import Clock
 from actors.console import logs
@@ -51,7 +52,7 @@ class Screen:
         if self._view is not None:
             self._view.__exit__(kind, exc, trace)
         for level, text in self._last:
-            Console(stderr=level == "error", soft_wrap=True, highlight=False).print(text, markup=False)
+            _print(text, sys.stderr if level == "error" else sys.stdout)
 
     def say(self, level: str, text: str) -> None:
         """An event: a fill, a warning, a connection change."""
@@ -75,3 +76,11 @@ class Screen:
     def child_log(self, folder: Path) -> str:
         """Where children log: to our stderr when lines are plain, else to a file, for the table owns the screen."""
         return "" if self._view is None else str(folder / "children.log")
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """A reader that went away (a closed terminal, `head`) must not change what the run's exit code says."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -87,6 +87,8 @@ class Exchange:
         self.rng = random.Random(f"front desk {self.settings.seed}")
         self.faults = Faults(random.Random(f"faults {self.settings.seed}"))
         self.sessions = Sessions()
+        self.posts = 0
+        """HTTP requests so far: a client without a socket is a client too."""
         self.is_down = False
         """True while the venue is away: connections are turned off at the door."""
         self.is_stopped = False
@@ -142,6 +144,7 @@ class Exchange:
             reply = pull(self.faults, address.removeprefix(LEVERS_PATH), body)
             self.tell()
             return reply
+        self.posts += 1
         before, below, path = address.partition(self.face.rest_path + "/")
         if before or not below:
             return Reply(404, b'{"message":"not found"}')

@@ -203,11 +203,11 @@ async def _end_alone(exchange: Exchange, linger_s: float, scope: trio.CancelScop
     stdin = trio.lowlevel.FdStream(os.dup(sys.stdin.fileno()))
     while await stdin.receive_some(4096):
         pass
-    alone_since = trio.current_time()
+    alone_since, posts = trio.current_time(), exchange.posts
     while trio.current_time() - alone_since < linger_s:
         await trio.sleep(0.1)
-        if exchange.sessions.open:
-            alone_since = trio.current_time()
+        if exchange.sessions.open or exchange.posts != posts:
+            alone_since, posts = trio.current_time(), exchange.posts
     scope.cancel()
 
 
