@@ -22,8 +22,10 @@ import trio
 from actors.clock import Clock
 from actors.console.config import Effective, RunOptions
 from actors.console.exits import Exit
+from actors.console.plan import banner
 from actors.console.screen import Screen
 from actors.console.settings import Settings
+from actors.console.snapshots import CellSnapshot
 from actors.console.summary import run_figures, write_summary
 from actors.hosting import Hosted
 from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
@@ -99,6 +101,7 @@ class Supervisor:
                 async with trio.open_nursery() as helpers:
                     helpers.start_soon(self._obey, signals)
                     helpers.start_soon(self._show)
+                    helpers.start_soon(self._serve_status)
                     helpers.start_soon(self._end_on_time)
                     helpers.start_soon(self._watch_paper)
                     async with trio.open_nursery() as children:
@@ -159,9 +162,33 @@ class Supervisor:
             self.stop(f"after {self.settings.duration_s:g} s, as asked")
 
     async def _show(self) -> None:
+        """The screen four times a second; the run's `status.json`, which `explain` reads, every other second."""
+        beat = 0
         while True:
-            self.screen.show([post.hosted.snapshot for post in self.posts if post.hosted and post.hosted.snapshot])
+            self.screen.show(self._snapshots())
+            beat += 1
+            if beat % 8 == 0:
+                self.folder.write_status(self._snapshots())
             await trio.sleep(0.25)
+
+    def _snapshots(self) -> list[CellSnapshot]:
+        return [post.hosted.snapshot for post in self.posts if post.hosted and post.hosted.snapshot]
+
+    async def _serve_status(self) -> None:
+        port = self.settings.status.port
+        if port is None:
+            return
+        from actors.status import StatusPage
+
+        page = StatusPage(self._snapshots, self._has_guard, len(self.posts), banner(self.settings))
+        async with trio.open_nursery() as nursery:
+            address = await nursery.start(page.serve, port)
+            if address:
+                self.screen.say("info", f"status page at {address}, metrics at {address}/metrics")
+
+    def _has_guard(self) -> bool:
+        guard = self.guard
+        return not self.settings.supervision.guard or (guard is not None and guard.ready is not None and guard.is_alive)
 
     # -- the guard
 

@@ -172,16 +172,34 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
     yield ""
 
 
+METRICS_HEAD = """# Metrics
+
+`[status] port` serves them at `/metrics` on loopback, in Prometheus' text format; `/healthz` answers 200 while everything
+that should quote does, and 503 with one reason a line otherwise. Made from the code by `scripts/make_docs.py`.
+
+"""
+
+
+def render_metrics() -> str:
+    from actors.metrics import table
+
+    return METRICS_HEAD + table()
+
+
 def main(argv: Sequence[str]) -> int:
-    text = render().rstrip("\n") + "\n"
-    if "--check" in argv:
-        is_current = TARGET.exists() and TARGET.read_text("utf-8") == text
-        print(f"{TARGET.name} is {'current' if is_current else 'out of date: run python scripts/make_docs.py'}")
-        return 0 if is_current else 1
-    TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(text, "utf-8")
-    print(f"wrote {TARGET.name}")
-    return 0
+    pages = {TARGET: render(), TARGET.with_name("metrics.md"): render_metrics()}
+    is_current = True
+    for file, body in pages.items():
+        text = body.rstrip("\n") + "\n"
+        if "--check" in argv:
+            is_same = file.exists() and file.read_text("utf-8") == text
+            print(f"{file.name} is {'current' if is_same else 'out of date: run python scripts/make_docs.py'}")
+            is_current = is_current and is_same
+        else:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, "utf-8")
+            print(f"wrote {file.name}")
+    return 0 if is_current else 1
 
 
 if __name__ == "__main__":

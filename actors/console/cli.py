@@ -88,12 +88,19 @@ def doctor(argv: Sequence[str]) -> int:
     return examine(argv)
 
 
+def explain(argv: Sequence[str]) -> int:
+    from actors.console.explain import main as tell
+
+    return tell(argv)
+
+
 COMMANDS = (
     Command("run", "make markets as a configuration file says (flags override it)", run),
     Command("market-maker", "the same from flags alone: -expiry 20261225 -strikes 2800,3000", market_maker),
     Command("paper", "run the paper exchange alone, for any client", paper),
     Command("report", "report surface --chain FILE: fit a recorded chain and show the smiles", report),
     Command("rehearse", "seeded disasters on a virtual clock, judged by the exchange's ledger", rehearse),
+    Command("explain", "show the terms that made an instrument's quotes in the latest run", explain),
     Command("doctor", "check this machine: Python, packages, clock, key files, configuration, ports", doctor),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -133,6 +133,11 @@ def _key(name: str) -> tuple[str, ...]:
     return tuple(words)
 
 
+def same_instrument(one: str, other: str) -> bool:
+    """Two names of the same option, in either venue's spelling."""
+    return _key(one) == _key(other)
+
+
 # -- sizes
 
 
