@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--faults", default="all", help=f"all, none, or a list out of {', '.join(KINDS)}")
     command.add_argument("--json", type=Path, default=None, help="write the report here")
     command.add_argument("--jobs", type=int, default=1, help="processes to spread the runs over (1)")
+    command.add_argument("--until-failure", action="store_true", help="end at the first seed that fails")
     command.add_argument("--timeline", action="store_true", help="print the whole timeline of every run")
     return command
 
@@ -62,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         tally.add(outcome)
         if outcome.failed or options.timeline:
             print(story(outcome, options.faults, whole=options.timeline), flush=True)
+        if outcome.failed and options.until_failure:
+            break
     print(summary(tally, time.monotonic() - started))
     if options.json is not None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report(tally, kinds)), indent=2) + b"\n")

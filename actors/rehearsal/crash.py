@@ -1,9 +1,9 @@
 """Death at an exact step: an error, a cancel or a kill at the n-th step of a chosen task, as trio runs it.
 
 Owns one trio instrument that is installed while a blow is pending. An error takes the place of whatever the task was
-about to be woken with (a value, or a cancel of its own sleep), so it is raised at the very await it slept in. Never inside a nursery's exit: trio's own
-bookkeeping is not what is being rehearsed; and never where an await cannot be looked into. Invariant: each blow falls
-once, and is told when it fell.
+about to be woken with (a value, or a cancel of its own sleep), so it is raised at the very await it slept in. Never
+inside a nursery's exit: trio's own bookkeeping is not what is being rehearsed; and never where an await cannot be looked
+into. Invariant: each blow falls once, and is told when it fell.
 """
 
 from __future__ import annotations

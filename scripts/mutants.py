@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Deliberate defects, one at a time, in a scratch copy of the tree: does a rehearsal or a test catch each?
+
+    python scripts/mutants.py [--runs 500] [--jobs 2] [--only NAME ...]
+
+Prints a table: defect, what caught it, after how many rehearsals. Exit code 0 only when every defect was caught. The
+tree itself is never touched. A defect whose place in the code is gone is an error: write it anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import attrs
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@attrs.frozen
+class Defect:
+    """One change of text. `tests`: what to run when no rehearsal catches it."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str = ""
+
+
+DEFECTS = (
+    Defect(
+        "skip the reconcile",
+        "actors/truth.py",
+        "                await self.reconcile()\n",
+        "                await trio.lowlevel.checkpoint()\n",
+        "tests/cell",
+    ),
+    Defect(
+        "treat a refused cancel as gone",
+        "actors/clerk.py",
+        "self.orders.cancel_refused(order, now)",
+        "self.orders.proven_gone(order, meaning)",
+        "tests/trading/test_orders.py",
+    ),
+    Defect("drop the shield", "actors/truth.py", "trio.CancelScope(shield=True, deadline", "trio.CancelScope(deadline"),
+    Defect(
+        "forget in-flight risk",
+        "actors/trading/orders.py",
+        "        orders = [o for o in self._working.get(instrument, ()) if o.side is side]\n        for order in orders:",
+        "        orders = [o for o in self._working.get(instrument, ()) if o.side is side]\n"
+        "        orders = [o for o in orders if o.state is OrderState.OPEN]\n        for order in orders:",
+    ),
+    Defect(
+        "ignore create_order_error",
+        "actors/venues/derive/outcomes.py",
+        "    failed = answer.create_order_error\n",
+        "    failed = None\n",
+    ),
+    Defect(
+        "apply a fill twice",
+        "actors/trading/orders.py",
+        "        if fill.trade_id in self._trades_seen:\n            return False\n",
+        "",
+    ),
+    Defect(
+        "ignore unknown orders in risk",
+        "actors/trading/orders.py",
+        "        if self.state.is_live:\n            amount = max(",
+        "        if self.state is OrderState.UNKNOWN:\n            return 0\n"
+        "        if self.state.is_live:\n            amount = max(",
+    ),
+    Defect(
+        "no wait for reject_timestamp",
+        "actors/truth.py",
+        "if not ours and asked_ms > self.desk.latest_reject_ms + LATE_MS:",
+        "if not ours:",
+    ),
+    Defect(
+        "guard does not wait for what is in flight",
+        "actors/guard.py",
+        "if resting == 0 and asked > settled:",
+        "if resting == 0:",
+    ),
+    Defect(
+        "quote on stale books",
+        "actors/quoter.py",
+        "        if age > self._settings.max_book_age_s:",
+        "        if age > 1e9:",
+    ),
+    Defect(
+        "cancel unscoped",
+        "actors/venues/proof.py",
+        "    return lambda order: order.label.startswith(prefix)",
+        "    return lambda order: True",
+    ),
+    Defect(
+        "do not wait for a newer book",
+        "actors/quoter.py",
+        "book.ts_ms <= self._orders.last_change_ms(self._name)",
+        "book.ts_ms < 0",
+        "tests/cell",
+    ),
+    Defect(
+        "own orders are the market",
+        "actors/quoter.py",
+        "others_only(book, self._orders.resting(self._name) + manual)",
+        "others_only(book, manual)",
+    ),
+    Defect(
+        "send without a guard",
+        "actors/order_desk.py",
+        "        return not self.blocks and self.link.is_up",
+        '        return not (set(self.blocks) - {"guard"}) and self.link.is_up',
+    ),
+    Defect(
+        "overdraw the budget",
+        "actors/trading/budget.py",
+        "        window = self._pools.get(pool)\n        wait = 0.0\n",
+        "        return 0.0\n        window = self._pools.get(pool)\n        wait = 0.0\n",
+    ),
+    Defect(
+        "a lost answer means it never was",
+        "actors/clerk.py",
+        "        self.orders.lost(order, now)\n        if old is not None:",
+        '        self.orders.refused(order, "no answer")\n        if old is not None:',
+    ),
+    Defect(
+        "bury the old order with the new",
+        "actors/trading/orders.py",
+        '        """\n        order.replaces = None\n        if order.state.is_live:',
+        '        """\n        if order.state.is_live:',
+    ),
+    Defect(
+        "not post-only",
+        "actors/venues/derive/calls.py",
+        '"time_in_force":"post_only"',
+        '"time_in_force":"gtc"',
+    ),
+)
+
+
+def plant(defect: Defect, tree: Path) -> None:
+    """SystemExit when the place is gone, or is not one place."""
+    file = tree / defect.file
+    text = file.read_text()
+    if text.count(defect.old) != 1:
+        raise SystemExit(f"{defect.name}: its place in {defect.file} occurs {text.count(defect.old)} times; write it anew")
+    file.write_text(text.replace(defect.old, defect.new))
+
+
+def rehearsed(tree: Path, runs: int, jobs: int) -> tuple[int, str]:
+    """(rehearsals until the first violation, or 0, which invariant broke)."""
+    report = tree / "report.json"
+    words = [sys.executable, "-m", "actors.rehearsal.command", "--seed", "1", "--runs", str(runs), "--jobs", str(jobs)]
+    words += ["--until-failure", "--json", str(report)]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    subprocess.run(words, cwd=tree, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    told = json.loads(report.read_text())
+    if not told["violations"]:
+        return 0, ""
+    return told["runs"], ", ".join(told["violations_by_invariant"])
+
+
+def tested(tree: Path, tests: str) -> bool:
+    """Whether the named tests fail with the defect."""
+    words = [sys.executable, "-m", "pytest", "-q", "-x", *tests.split()]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    return subprocess.run(words, cwd=tree, env=environment, capture_output=True, check=False).returncode == 1
+
+
+def examine(defect: Defect, runs: int, jobs: int) -> tuple[str, str]:
+    """(what caught it or "", after how much)."""
+    with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
+        tree = Path(scratch)
+        for name in ("actors", "tests", "supervisor.py", "setup.cfg", "pyproject.toml", "configs"):
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, tree / name)
+        plant(defect, tree)
+        count, broken = rehearsed(tree, runs, jobs)
+        if count:
+            return f"rehearsal: {broken}", f"{count} runs"
+        if defect.tests and tested(tree, defect.tests):
+            return f"test: {defect.tests}", f"{runs} runs without"
+    return "", f"{runs} runs"
+
+
+def main() -> int:
+    command = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    command.add_argument("--runs", type=int, default=500)
+    command.add_argument("--jobs", type=int, default=2)
+    command.add_argument("--only", nargs="*", default=None, metavar="NAME")
+    options = command.parse_args()
+    missed = 0
+    print(f"| {'defect':<42} | {'caught by':<60} | after |\n|---|---|---|")
+    for defect in DEFECTS:
+        if options.only and defect.name not in options.only:
+            continue
+        caught, after = examine(defect, options.runs, options.jobs)
+        missed += not caught
+        print(f"| {defect.name:<42} | {caught or 'NOT CAUGHT':<60} | {after} |", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
