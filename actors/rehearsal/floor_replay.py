@@ -183,6 +183,8 @@ class FloorReplay:
             order = self.resting.get(row["order_id"])
             if order is not None:
                 order.remaining -= Decimal(row["amount"])
+                if order.remaining <= 0:
+                    del self.resting[row["order_id"]]
 
     def _move(self, instrument: str, amount: Decimal) -> None:
         self.positions[instrument] = self.positions.get(instrument, ZERO) + amount

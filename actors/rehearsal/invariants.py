@@ -47,7 +47,11 @@ class Check:
         self._report = report
         self._row: Row = {"n": 0, "t": 0}
 
+    def ahead(self, row: Row) -> None:
+        """Before the replay takes this row: the floor as it stood until now."""
+
     def see(self, row: Row) -> None:
+        """The replay has taken this row."""
         self._row = row
         step = getattr(self, f"on_{row['kind']}", None)
         if step is not None:
@@ -175,10 +179,9 @@ class FiguresAgree(Check):
         self._read_from: dict[str, int] = {}
         """Peer -> row of its first reading of the fills: earlier ones are in the positions it reads then."""
 
-    def see(self, row: Row) -> None:
+    def ahead(self, row: Row) -> None:
         while self._claims and self._claims[0].at_ns < row["t"]:
             self._compare(self._claims.pop(0))
-        super().see(row)
 
     def close(self) -> None:
         for claim in self._claims:
@@ -241,7 +244,7 @@ class FreshOnly(Check):
         self._hold(f"spot_feed.{self.terms.underlying}", sent, self.terms.max_index_age_s, f"{name}: index")
 
     def _hold(self, subject: str, sent_ns: int, bound_s: float, what: str) -> None:
-        last = next((at for at in reversed(self._heard.get(subject, ())) if at <= sent_ns), None)
+        last = next((at for at in reversed(self._heard.get(subject, ())) if at <= sent_ns + MS), None)
         if last is None:
             self.broken(f"{what} was never heard when the order was sent")
         elif sent_ns - last > bound_s * 1e9 + SLACK_NS:
@@ -338,10 +341,9 @@ class ProvenMeansNone(Check):
         self._proofs = sorted(terms.proofs, key=lambda proof: proof.at_ns)
         self._over: dict[str, str] = {}
 
-    def see(self, row: Row) -> None:
+    def ahead(self, row: Row) -> None:
         while self._proofs and self._proofs[0].at_ns < row["t"]:
             self._begin(self._proofs.pop(0))
-        super().see(row)
 
     def _begin(self, proof: Proven) -> None:
         self._over.update(dict.fromkeys(proof.labels, proof.who))

@@ -49,6 +49,8 @@ def judge(rows: Iterable[Row], terms: Terms) -> Verdict:
     verdict = Verdict()
     checks: list[Check] = [kind(replay, terms, verdict.violations.append) for kind in EVERY]
     for row in rows:
+        for check in checks:
+            check.ahead(row)
         replay.take(row)
         for check in checks:
             check.see(row)
