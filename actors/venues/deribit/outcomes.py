@@ -24,9 +24,7 @@ _order = rows.reader(rows.OrderRow)
 _count = rows.reader(int)
 
 
-def read_outcome(
-    reader: FrameReader, call: Call, result: msgspec.Raw | None, error: tuple[int, str, str] | None
-) -> Outcome:
+def read_outcome(reader: FrameReader, call: Call, result: msgspec.Raw | None, error: tuple[int, str, str] | None) -> Outcome:
     """Exactly one of `result` and `error` (code, message, data) is given."""
     if error is not None:
         return _refusal(call, error)
@@ -65,9 +63,7 @@ def _read_edited(reader: FrameReader, result: msgspec.Raw) -> Outcome:
     if order.status is not OrderStatus.CANCELLED:
         return outcome
     code = POST_ONLY_REJECT if order.reason == "edit_post_only_reject" else 0
-    return Outcome(
-        outcome.orders, outcome.fills, refused=(code, refusal_text(code, order.reason)), old_gone=True
-    )
+    return Outcome(outcome.orders, outcome.fills, refused=(code, refusal_text(code, order.reason)), old_gone=True)
 
 
 def _read_cancelled(reader: FrameReader, result: msgspec.Raw) -> Outcome:

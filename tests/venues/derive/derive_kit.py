@@ -1,21 +1,21 @@
-"""What Derive's tests share: throwaway keys, a listed option, and a driver that plays a script against a fake venue."""
+"""What Derive's tests share: throwaway keys, a listed option, rows as the venue writes them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from script_kit import Refusal, drive, raw
 
-from actors.trading.errors import VenueRefused
 from actors.trading.instruments import FeeSchedule, Instrument, OptionKind, Side
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.wire import DeriveDialect
-from actors.venues.dialect import Call, OrderRequest, Script
+from actors.venues.dialect import OrderRequest
+
+__all__ = ["Refusal", "drive", "raw"]
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference"
 KEY_HEX = "0x2ae8be44db8a590d20bffbe3b6872df9b569147d3bf6801a35a28281a4816bbd"
@@ -72,33 +72,6 @@ def wish(**changes: Any) -> OrderRequest:
         "reject_ms": 1_795_338_001_123,
     }
     return OrderRequest(**{**values, **changes})
-
-
-def raw(value: Any) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode(value))
-
-
-class Refusal:
-    """A fake venue's error answer."""
-
-    def __init__(self, code: int) -> None:
-        self.code = code
-
-
-def drive(script: Script[Any], venue: Callable[[Call, dict[str, Any]], Any]) -> tuple[Any, list[Call]]:
-    """Play a script to its end: (what it returns, the calls it made). `venue` answers a value or a Refusal."""
-    calls: list[Call] = []
-    try:
-        call = next(script)
-        while True:
-            calls.append(call)
-            answer = venue(call, msgspec.json.decode(call.params))
-            if isinstance(answer, Refusal):
-                call = script.throw(VenueRefused(answer.code, "refused"))
-            else:
-                call = script.send(raw(answer))
-    except StopIteration as stop:
-        return stop.value, calls
 
 
 def order_row(**changes: Any) -> dict[str, Any]:
