@@ -16,7 +16,7 @@ from actors.clock import Clock
 from actors.order_desk import OrderDesk
 from actors.trading.errors import OutcomeUnknown, StrikemakerError, VenueRefused, VenueUnreachable
 from actors.trading.orders import Order, OrderState
-from actors.venues.dialect import AccountFacts, Fill, VenueOrder
+from actors.venues.dialect import AccountFacts, Call, Fill, VenueOrder
 from actors.venues.link import VenueLink
 from actors.venues.proof import LATE_MS, prefixed, sweep
 
@@ -184,7 +184,7 @@ class Truth:
         """It does not rest and cannot arrive any more: burn its identity where the venue can, read its fills, end it."""
         burn = self.desk.dialect.burn(order.client_id, order.instrument)
         if burn is not None:
-            self.desk.budget.spend(burn.pool, trio.current_time(), instrument=order.instrument)
+            await self._afford(burn, order.instrument)
             try:
                 await self.desk.link.call(burn)
             except VenueRefused as exc:
@@ -199,6 +199,13 @@ class Truth:
         await self._read_fills()
         self.desk.orders.proven_gone(order, "settled by evidence")
         self.desk.clerk.touched(order.instrument)
+
+    async def _afford(self, call: Call, instrument: str) -> None:
+        """Until the budget has room for it, and that room is spent: a venue that counts too much refuses the next quote."""
+        budget = self.desk.budget
+        while wait := budget.wait_for(call.pool, trio.current_time(), instrument=instrument, cancel=True):
+            await trio.sleep(wait)
+        budget.spend(call.pool, trio.current_time(), instrument=instrument)
 
     # -- audit
 
@@ -231,6 +238,7 @@ class Truth:
                 self._alarm(f"{held.instrument} {held.side.name} {held.client_id} is open here, not at the venue")
                 orders.lost(held, trio.current_time())
                 self.desk.clerk.unknown_bell.ring()
+        await self._read_fills()  # one whose notification never came is applied now
         orders.forget_settled(self._clock.now_ms() - 10 * OVERLAP_MS)
 
     async def _check_known(self, order: VenueOrder) -> None:
