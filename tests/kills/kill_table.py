@@ -1,0 +1,59 @@
+"""The kill table: samples in, markdown out, and its place in the documentation.
+
+Pure but for the two files. Invariant: a row shows how many kills it rests on, and a broken promise is never averaged away.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from kill_kit import ROOT
+from kill_rows import ROWS, Row, Sample
+
+DOCS = ROOT / "docs" / "what-happens-when.md"
+BEGIN, END = "<!-- kill table: begin -->", "<!-- kill table: end -->"
+
+
+def load(path: Path) -> list[Sample]:
+    return [Sample(**msgspec.json.decode(line)) for line in path.read_bytes().splitlines()]
+
+
+def broken(samples: Sequence[Sample]) -> list[Sample]:
+    return [sample for sample in samples if sample.broken]
+
+
+def table(samples: Sequence[Sample]) -> str:
+    lines = [
+        "| killed | kills | median s to zero | worst s | bound s | trading possible again after, s (median, worst) "
+        "| what happens | broken |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in ROWS:
+        mine = [sample for sample in samples if sample.row == row.name]
+        if mine:
+            lines.append(_line(row, mine))
+    return "\n".join(lines)
+
+
+def _line(row: Row, samples: Sequence[Sample]) -> str:
+    zeros = [sample.zero_s for sample in samples if sample.zero_s is not None]
+    backs = [sample.back_s for sample in samples if sample.back_s is not None]
+    median, worst = _figures(zeros)
+    back = " / ".join(_figures(backs)) if backs else ""
+    bound = f"{row.bound_s:g}" if row.bound_s is not None else "orders may rest"
+    cells = [row.name, str(len(samples)), median, worst, bound, back, row.means, str(len(broken(samples)))]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _figures(times: Sequence[float]) -> tuple[str, str]:
+    return (f"{statistics.median(times):.3f}", f"{max(times):.3f}") if times else ("", "")
+
+
+def into_docs(text: str) -> None:
+    page = DOCS.read_text()
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
