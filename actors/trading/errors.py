@@ -1,7 +1,8 @@
 """The errors of the product, sorted by what their reader can do about them (design law 8).
 
 `VenueUnreachable`: wait. `VenueRefused`: our request was wrong. `OutcomeUnknown`: reconcile. `LimitBreached`: stop.
-`ConfigError`: fix the file. `ClockWrong`: set the clock. No message ever holds a secret: callers name the field, never a key's text.
+`ConfigError`: fix the file. `ClockWrong`: set the clock. No message ever holds a secret: callers name the field, never a
+key's text.
 """
 
 from __future__ import annotations

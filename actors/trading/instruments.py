@@ -47,7 +47,7 @@ class LadderStep(NamedTuple):
 
 @attrs.frozen
 class FeeSchedule:
-    """Rates are fractions of index x amount; `base` is quote currency an order (takers); `cap` a fraction of premium or 0."""
+    """Rates: fractions of index x amount; `base`: quote currency an order (takers); `cap`: fraction of the premium, or 0."""
 
     maker_rate: float = 0.0
     taker_rate: float = 0.0

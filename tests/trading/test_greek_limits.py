@@ -23,7 +23,9 @@ def limits() -> LimitSettings:
     )
 
 
-def fill_all(book: GreekBook, wants: list[tuple[float, float, float]], metrics: list[list[float]]) -> list[tuple[float, float]]:
+def fill_all(
+    book: GreekBook, wants: list[tuple[float, float, float]], metrics: list[list[float]]
+) -> list[tuple[float, float]]:
     shown = []
     for name, metric in zip(NAMES, metrics, strict=True):
         book.learn(name, "e", np.array(metric))
@@ -40,7 +42,9 @@ def fill_all(book: GreekBook, wants: list[tuple[float, float, float]], metrics: 
 
 
 @given(st.lists(METRICS, min_size=3, max_size=3), st.lists(st.tuples(AMOUNT, AMOUNT), min_size=3, max_size=3))
-def test_no_subset_of_fills_takes_a_metric_past_its_limit(metrics: list[list[float]], wants: list[tuple[float, float]]) -> None:
+def test_no_subset_of_fills_takes_a_metric_past_its_limit(
+    metrics: list[list[float]], wants: list[tuple[float, float]]
+) -> None:
     """Starting flat, every combination of filled and unfilled quotes stays within every limit."""
     own = limits()
     shown = fill_all(GreekBook(own), [(0.0, bid, ask) for bid, ask in wants], metrics)

@@ -18,7 +18,9 @@ def request(client_id: str = "1", side: Side = Side.BID, price: int = 1000, amou
     return OrderRequest(NAME, side, price, amount, client_id, "sm-main-eth0-1", 0, 1000)
 
 
-def news(order: Order, status: OrderStatus = OrderStatus.OPEN, *, filled: int = 0, ts: int = 10, venue_id: str = "") -> VenueOrder:
+def news(
+    order: Order, status: OrderStatus = OrderStatus.OPEN, *, filled: int = 0, ts: int = 10, venue_id: str = ""
+) -> VenueOrder:
     return VenueOrder(
         order.client_id,
         venue_id or f"v{order.client_id}",
