@@ -1,0 +1,125 @@
+"""The real cell process of a benchmark: `actors.cell_process`, born through its pipe as the supervisor would.
+
+Owns its birth, its place on a core and its end. What it says goes to a file that is read when it has ended. Invariant:
+nothing of the cell is changed for a benchmark but its settings: strikes, sizes, and bounds on age that let it stand idle
+while others are measured.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+from actors.console.secrets import Secret
+from actors.console.settings import CellSettings, JournalSettings, LimitSettings, QuotingSettings, Settings, SupervisionSettings
+from actors.mailboxes import Birth, Farewell, Message, Stop
+from actors.venues.access import Access
+from benchmarks.peer_scripts.bench_board import EXPIRY
+from benchmarks.peers import ROOT
+from benchmarks.sign import KEY, ORDER
+
+_PATIENT_S = 3600.0
+"""Bound on the age of books and index and on the supervisor's silence: the checks are made as always, and a benchmark is
+silent at times."""
+
+
+def settings(folder: Path, instruments: int, strategy: str = "improve") -> Settings:
+    """A cell that quotes the whole board."""
+    quoting = QuotingSettings(
+        strategy=strategy,
+        min_spread_bps=5.0,
+        order_life_s=_PATIENT_S,
+        max_book_age_s=_PATIENT_S,
+        max_index_age_s=_PATIENT_S,
+    )
+    limits = LimitSettings(max_position=1.0, max_exposure=float(instruments))
+    cell = CellSettings(expiries=[EXPIRY], all_strikes=True, quoting=quoting, limits=limits)
+    return Settings(
+        cells=[cell],
+        journal=JournalSettings(folder=str(folder)),
+        supervision=SupervisionSettings(heartbeat_bound_s=_PATIENT_S),
+    )
+
+
+class CellChild:
+    """One cell process. `core`: where it is to stay, None: anywhere."""
+
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        instruments: int,
+        *,
+        strategy: str = "improve",
+        authority: str = "",
+        core: int | None = None,
+        profile: Path | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._said = folder / "said.jsonl"
+        self.log = folder / "cell.log"
+        words = [sys.executable, "-m"]
+        words += [] if profile is None else ["cProfile", "-o", str(profile), "-m"]
+        environment = os.environ | ({"SSL_CERT_FILE": authority} if authority else {})
+        with self._said.open("wb") as said, self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*words, "actors.cell_process"], stdin=subprocess.PIPE, stdout=said, stderr=log, cwd=ROOT, env=environment
+            )
+        self.pid = self.process.pid
+        if core is not None:
+            os.sched_setaffinity(self.pid, {core})
+        access = Access(
+            exchange="derive",
+            network="paper",
+            ws_url=url,
+            rest_url=url,
+            chain_id=1,
+            wallet=ORDER["owner"],
+            subaccount=ORDER["subaccount_id"],
+            key=KEY,
+        )
+        birth = Birth(
+            settings(folder, instruments, strategy),
+            access,
+            "r1",
+            str(folder),
+            cell=0,
+            name="cell0",
+            slot=10,
+            log_level="WARNING",
+        )
+        self._say(birth)
+
+    def _say(self, message: Message) -> None:
+        assert self.process.stdin is not None  # a pipe was asked for
+        self.process.stdin.write(msgspec.json.encode(message, enc_hook=_no_secret) + b"\n")
+        self.process.stdin.flush()
+
+    def stop(self, timeout_s: float = 30.0) -> Farewell:
+        """Stops it as the supervisor would and waits for its proof."""
+        self._say(Stop("the benchmark is over"))
+        assert self.process.stdin is not None
+        self.process.wait(timeout_s)
+        last = self._said.read_bytes().splitlines()[-1]
+        return msgspec.json.decode(last, type=Farewell)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def resident_kib(self) -> int:
+        """Memory in use now."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        return 0
+
+
+def _no_secret(value: object) -> str:
+    if isinstance(value, Secret):
+        return ""
+    raise NotImplementedError(f"{type(value).__name__} cannot cross a pipe")
