@@ -49,7 +49,13 @@ DEFECTS = (
         "self.orders.proven_gone(order, meaning)",
         "tests/trading/test_orders.py",
     ),
-    Defect("drop the shield", "actors/truth.py", "trio.CancelScope(shield=True, deadline", "trio.CancelScope(deadline"),
+    Defect(
+        "drop the shield",
+        "actors/truth.py",
+        "trio.CancelScope(shield=True, deadline",
+        "trio.CancelScope(deadline",
+        "tests/cell",
+    ),
     Defect(
         "forget in-flight risk",
         "actors/trading/orders.py",

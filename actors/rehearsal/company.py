@@ -87,6 +87,10 @@ class Company:
         """The incarnation that lives now."""
         return self.lives[-1] if self.lives and not self.lives[-1].over and not self.lives[-1].unplugged else None
 
+    @property
+    def may_send(self) -> bool:
+        return self.life is not None and self.life.cell.desk.may_send
+
     def now_ns(self) -> int:
         return self.stage.exchange.clock_ns()
 

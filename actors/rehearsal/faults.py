@@ -23,6 +23,8 @@ from actors.venues.paper.mmp import MmpConfig
 
 FIRST_S = 3.0
 """Disasters begin when quotes rest."""
+CALM_S = 15.0
+"""After this the cell has had time to reconnect, reconcile and forget."""
 ORDER_METHODS = ("private/order", "private/replace", "private/cancel", "private/cancel_by_label", "")
 ASKING_METHODS = ("private/get_open_orders", "private/get_trade_history", "private/get_positions", "public/login")
 ACTORS = (
@@ -49,6 +51,9 @@ class Mischief:
         self.halts: list[Halt] = []
         self.outages: list[Outage] = []
         self.skews: list[Skew] = []
+        self.last_s = 0.0
+        """When the last disaster was over (trio's clock); infinite while one goes on."""
+        self._going_on = 0
         self._rng = random.Random(f"mischief {seed}")
         self._kinds = [kind for kind in kinds if kind in DEEDS]
 
@@ -64,7 +69,20 @@ class Mischief:
             for at, kind, rng in drawn:
                 await trio.sleep_until(started + at)
                 self.company.say(f"-- {kind}")
-                nursery.start_soon(DEEDS[kind], self, rng)
+                nursery.start_soon(self._do, kind, rng)
+
+    async def _do(self, kind: str, rng: random.Random) -> None:
+        self._going_on += 1
+        try:
+            await DEEDS[kind](self, rng)
+        finally:
+            self._going_on -= 1
+            self.last_s = trio.current_time()
+
+    def is_calm(self) -> bool:
+        """Nothing goes on, nothing is armed, and the last disaster is long over."""
+        quiet_s = trio.current_time() - self.last_s
+        return self._going_on == 0 and quiet_s > CALM_S and not self.exchange.faults.armed
 
     def note(self, kind: str, **facts: object) -> None:
         self.exchange.faults.note(kind, **facts)
@@ -214,7 +232,25 @@ async def _unknown(on: Mischief, rng: random.Random) -> None:
     await trio.sleep(0)
 
 
+async def _refused_cancel(on: Mischief, rng: random.Random) -> None:
+    """Cancels are refused and the orders rest on: just when a book falls silent and they are wanted."""
+    code = rng.choice((11003, 11004, 11006, -32603, 9002))
+    for method in ("private/cancel", "private/cancel_by_label", "private/cancel_by_nonce")[: rng.randint(1, 3)]:
+        on.exchange.faults.refuse(method, code, "refused on purpose", rng.randint(1, 3))
+    await _silence(on, rng)
+
+
 # -- the venue
+
+
+async def _silence(on: Mischief, rng: random.Random) -> None:
+    """The venue's feed stops: the index, one book, or all of them, while the connection lives."""
+    names = [one.name for one in on.exchange.engine.live_listings()]
+    match = rng.choice(("spot_feed.", "orderbook.", f"orderbook.{rng.choice(names)}"))
+    fault = FrameFault("drop", "out", match=match)
+    on.exchange.faults.arm(fault)
+    await trio.sleep(rng.uniform(2.0, 14.0))
+    fault.count = 0
 
 
 async def _restart(on: Mischief, rng: random.Random) -> None:
@@ -352,6 +388,8 @@ DEEDS: dict[str, Callable[[Mischief, random.Random], Awaitable[None]]] = {
     "reject": _reject,
     "rate_limit": _rate_limit,
     "unknown": _unknown,
+    "refused_cancel": _refused_cancel,
+    "silence": _silence,
     "restart": _restart,
     "maintenance": _maintenance,
     "mmp": _mmp,

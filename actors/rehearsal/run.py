@@ -101,10 +101,13 @@ async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> Outc
             operator.withdraw()
             await trio.sleep(SETTLE_S)
             teller.say("-- stop")
+            must_prove = mischief.is_calm() and company.may_send
             company.stop()
         await trio.sleep(SETTLE_S)
         rows = list(stage.exchange.ledger.records)
     verdict = judge(rows, _terms(scene, stage, company, operator, mischief))
+    if must_prove and not company.lives[-1].proven:
+        verdict.violations.append(Violation("a calm stop proves", len(rows), 0, "the cell left without a proof"))
     if company.gave_up:
         verdict.violations.append(Violation("the guard proves", len(rows), 0, company.gave_up))
     return Outcome(scene.seed, verdict, digest(rows), len(company.lives), teller.lines)

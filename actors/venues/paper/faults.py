@@ -120,6 +120,11 @@ class Faults:
         """The venue itself does not know: 9000 (no confirmation in time) or 9001 (engine timeout)."""
         self.arm(RequestFault("unknown", method, count, code=code, message="Order confirmation timeout", executed=executed))
 
+    @property
+    def armed(self) -> bool:
+        """Whether anything could still strike."""
+        return any(one.count != 0 for one in self._frames) or any(one.count != 0 for one in self._requests)
+
     # -- levers
 
     def kill(self, session_id: int | None = None, *, abrupt: bool = True) -> None:
