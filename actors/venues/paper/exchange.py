@@ -145,19 +145,23 @@ class Exchange:
             self.tell()
             return reply
         self.posts += 1
-        before, below, path = address.partition(self.face.rest_path + "/")
-        if before or not below:
+        root = self.face.rest_path
+        if address != root and not address.startswith(root + "/"):
             return Reply(404, b'{"message":"not found"}')
+        path = address[len(root) + 1 :]
         reply = self.face.serve_http(peer, HttpRequest(verb, path, query, headers, body))
         self.tell()
         return reply
 
     # -- what the face says
 
-    def answer(self, session: Session | None, body: dict[str, Any], **facts: Any) -> str:
-        """Record an answer and, on a socket, send it; `facts` name the request in the ledger. Returns its text."""
+    def answer(self, session: Session | None, body: dict[str, Any], *, record: Any = None, **facts: Any) -> str:
+        """Record an answer and, on a socket, send it; `facts` name the request in the ledger. Returns its text.
+
+        `record` goes into the ledger in place of a body that holds a secret.
+        """
         text = self._encode(body).decode()
-        self.ledger.write("answer", session=session.id if session else 0, **facts, body=body)
+        self.ledger.write("answer", session=session.id if session else 0, **facts, body=record or body)
         if session is not None:
             self.deliver(session, text)
         return text
@@ -172,6 +176,11 @@ class Exchange:
         text = self._encode(body).decode()
         for session in listeners:
             self.deliver(session, text)
+
+    def whisper(self, session: Session, channel: str, body: dict[str, Any]) -> None:
+        """A notification to one connection alone: a snapshot for a newcomer, a heartbeat."""
+        self.ledger.write("notice", channel=channel, sessions=[session.id], body=body)
+        self.deliver(session, self._encode(body).decode())
 
     def deliver(self, session: Session, text: str) -> None:
         """A frame on its way out, through whatever the faults make of it."""

@@ -27,17 +27,22 @@ from actors.trading.errors import ConfigError
 from actors.trading.svi import SviSlice
 from actors.venues.derive.sites import PAPER_CHAIN
 from actors.venues.paper.chain import list_chain, read_chain
+from actors.venues.paper.deribit_face import DeribitFace, DeribitSettings
 from actors.venues.paper.derive_face import DeriveFace, DeriveSettings
 from actors.venues.paper.engine import Engine
 from actors.venues.paper.exchange import Exchange, ExchangeSettings
 from actors.venues.paper.ledger import Ledger
 from actors.venues.paper.market import World, WorldSettings
 from actors.venues.paper.pit import EnginePit
-from actors.venues.paper.rules import derive_rules
+from actors.venues.paper.rules import VenueRules, deribit_rules, derive_rules
 from actors.venues.paper.server import Server, ServerSettings, port_of
+from actors.venues.paper.sessions import Face
 
 FIRST_SUBACCOUNT = 30_001
 START_CASH = Decimal(1_000_000)
+START_COINS = {"BTC": Decimal(100), "ETH": Decimal(2_000)}
+"""What a Deribit account starts with besides its USDC: inverse options are paid and margined in coin."""
+VENUES = ("derive", "deribit")
 Clock = Callable[[], int]
 
 
@@ -60,10 +65,15 @@ class PaperRun:
     accounts: int = 1
     subaccounts: int = 1
     cash: Decimal = START_CASH
+    """USDC of each subaccount."""
+    coins: dict[str, Decimal] = attrs.field(factory=lambda: dict(START_COINS))
+    """Deribit: coin of each user."""
     speed_bump_ms: int = 0
     max_open_orders: int = 1000
     chain_id: int = PAPER_CHAIN
     strict_params: bool = True
+    face: dict[str, Any] = attrs.field(factory=dict)
+    """Further knobs of `DeribitSettings`, by name."""
     max_connections_per_ip: int | None = None
     max_waiting: int = 8_000_000
     """Characters that may wait for a slow reader before it is dropped."""
@@ -92,14 +102,11 @@ def steady_clock() -> Clock:
 
 def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None) -> Exchange:
     """A whole exchange on a clock; ConfigError for settings that cannot be."""
-    if run.venue != "derive":
-        raise ConfigError(f"paper exchange: there is no {run.venue} face; use --venue derive")
-    rules = derive_rules(speed_bump_ms=run.speed_bump_ms, max_open_orders=run.max_open_orders)
-    engine = Engine(rules, clock_ns, random.Random(f"engine {run.seed}"))
+    engine = Engine(_rules(run), clock_ns, random.Random(f"engine {run.seed}"))
     world = None if run.is_empty else Worlds(run, engine, clock_ns)
     exchange = Exchange(
         engine,
-        lambda exchange: _derive_face(exchange, run),
+        lambda exchange: _face(exchange, run),
         clock_ns=clock_ns,
         ledger=Ledger(clock_ns, wall_ns or clock_ns, path=run.ledger, keep=run.keep_records),
         world=world,
@@ -117,6 +124,27 @@ def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None)
         world.open()
     exchange.tell()
     return exchange
+
+
+def _rules(run: PaperRun) -> VenueRules:
+    if run.venue not in VENUES:
+        raise ConfigError(f"paper exchange: there is no {run.venue} face; use --venue {' or '.join(VENUES)}")
+    rules = derive_rules if run.venue == "derive" else deribit_rules
+    return rules(speed_bump_ms=run.speed_bump_ms, max_open_orders=run.max_open_orders)
+
+
+def _face(exchange: Exchange, run: PaperRun) -> Face:
+    return _derive_face(exchange, run) if run.venue == "derive" else _deribit_face(exchange, run)
+
+
+def _deribit_face(exchange: Exchange, run: PaperRun) -> DeribitFace:
+    face = DeribitFace(exchange, DeribitSettings(seed=run.seed, tier=run.tier, **run.face))
+    now_ms = exchange.clock_ns() // 1_000_000
+    for number in range(run.accounts):
+        user_id = FIRST_SUBACCOUNT + 1000 * number
+        face.clients.open_test_account(run.seed, number, user_id, now_ms)
+        exchange.engine.open_account(user_id, cash={**run.coins, "USDC": run.cash})
+    return face
 
 
 def _derive_face(exchange: Exchange, run: PaperRun) -> DeriveFace:
@@ -230,7 +258,7 @@ def ready_line(exchange: Exchange, host: str, port: int) -> dict[str, Any]:
 
 def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(prog="strikemaker paper", description="Run the built-in paper exchange alone.")
-    command.add_argument("--venue", default="derive", help="whose language it speaks (derive)")
+    command.add_argument("--venue", default="derive", help="whose language it speaks: derive or deribit")
     command.add_argument("--host", default="127.0.0.1", help="loopback address to listen on")
     command.add_argument("--port", type=int, default=0, help="0: any free port")
     command.add_argument("--seed", type=int, default=1, help="seed of the world, the keys and the faults")
@@ -241,7 +269,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--informed-share", type=float, default=None, help="takers that know the next move, 0 to 1")
     command.add_argument("--taker-rate", type=float, default=None, help="arrivals of takers a second")
     command.add_argument("--linger-s", type=float, default=None, help="end when parent and clients are gone this long")
-    command.add_argument("--tier", default="market_maker", choices=("trader", "market_maker"), help="rate limits")
+    command.add_argument(
+        "--tier",
+        default="market_maker",
+        choices=("trader", "market_maker", "1", "2", "3", "4"),
+        help="rate limits; 1 to 4 are Deribit's",
+    )
     command.add_argument("--ledger", type=Path, default=None, help="file for the exchange's own record")
     command.add_argument("--accounts", type=int, default=1, help="test wallets")
     command.add_argument("--chain-id", type=int, default=PAPER_CHAIN, help="chain id of the signing domain")

@@ -27,7 +27,6 @@ CLOSE_GRACE_S = 1.0
 MICROSECOND = 1e-6
 MAX_REST_BODY = 1_000_000
 UNSUPPORTED_DATA = 1003
-POLICY_VIOLATION = 1008
 Gone = (
     ConnectionClosed,
     HandshakeError,
@@ -217,14 +216,13 @@ class Server:
             nursery.start_soon(until_over, lambda: self._reap(session))
         if session.doomed and not session.is_abrupt:
             with trio.move_on_after(CLOSE_GRACE_S):
-                code = UNSUPPORTED_DATA if session.doomed == "binary frame" else POLICY_VIOLATION
-                await socket.aclose(code, session.doomed)
+                await socket.aclose(session.close_code, session.doomed)
 
     async def _read(self, socket: WebSocketConnection, session: Session) -> None:
         while True:
             message = await socket.get_message()
             if isinstance(message, bytes):
-                session.doom("binary frame")
+                session.doom("binary frame", code=UNSUPPORTED_DATA)
                 return
             self.exchange.hear(session, message)
 

@@ -61,6 +61,8 @@ class Session:
     """Why the server must close it; empty while it lives."""
     is_abrupt: bool = False
     """True: cut without a closing handshake."""
+    close_code: int = 1008
+    """What a closing handshake says (RFC 6455; 4000 and above are the venue's own)."""
     is_closed: bool = False
     heard_until_ns: int = 0
     """When the last delayed inbound frame arrives: later ones queue behind it."""
@@ -95,10 +97,11 @@ class Session:
     def next_due_ns(self) -> int | None:
         return self._waiting[0].due_ns if self._waiting else None
 
-    def doom(self, why: str, *, abrupt: bool = False) -> None:
+    def doom(self, why: str, *, abrupt: bool = False, code: int = 1008) -> None:
         """Ask the server to close this connection; the first reason stands."""
         if not self.doomed:
             self.doomed = why
+            self.close_code = code
             self.is_abrupt = abrupt
             self.ring()
             self.on_doom()
