@@ -13,6 +13,7 @@ import trio
 from loguru import logger
 
 from actors.clock import Clock
+from actors.mailboxes import Doorbell
 from actors.order_desk import OrderDesk
 from actors.trading.errors import OutcomeUnknown, StrikemakerError, VenueRefused, VenueUnreachable
 from actors.trading.orders import Order, OrderState
@@ -50,7 +51,7 @@ class Truth:
         self.alarms = 0
         self._underlying = underlying
         self._clock = clock
-        self._up = trio.Event()
+        self._up = Doorbell()
         self._fills_from_ms = 0
         self._is_ours = prefixed(desk.label.cell_prefix)
 
@@ -58,7 +59,7 @@ class Truth:
 
     def on_up(self, facts: AccountFacts) -> None:
         self.facts = facts
-        self._up.set()
+        self._up.ring()
 
     def on_down(self, reason: str) -> None:
         """Whatever was answered no more is unknown, and on most venues already cancelled by the disconnect."""
@@ -66,7 +67,6 @@ class Truth:
         now = trio.current_time()
         for order in list(self.desk.orders.live()):
             self.desk.orders.lost(order, now)
-        self._up = trio.Event()
         for name in self.desk.clerk.bells:
             self.desk.risk.exposure.refresh(name)
         if "leaving" not in self.desk.blocks:
@@ -78,17 +78,21 @@ class Truth:
         """After every connection: reconcile, then let quoting go on. Runs for the life of the cell."""
         while True:
             await self._up.wait()
-            epoch = self.desk.link.epoch
-            try:
-                await self.reconcile()
-            except WEDGED as exc:
-                logger.warning("reconciling failed ({}), trying again", exc)
-                await trio.sleep(1.0)
-                continue
-            if self.desk.link.epoch == epoch and self.desk.link.is_up:
-                self._up = trio.Event()
-                self.desk.unblock("start")
-                self.desk.unblock("truth")
+            while self.desk.link.is_up and self.desk.blocks.keys() & {"start", "truth"}:
+                await self._try_reconciling()
+
+    async def _try_reconciling(self) -> None:
+        """A connection lost meanwhile proves nothing for its successor, which rings for itself."""
+        epoch = self.desk.link.epoch
+        try:
+            await self.reconcile()
+        except WEDGED as exc:
+            logger.warning("reconciling failed ({}), trying again", exc)
+            await trio.sleep(1.0)
+            return
+        if self.desk.link.epoch == epoch and self.desk.link.is_up:
+            self.desk.unblock("start")
+            self.desk.unblock("truth")
 
     async def reconcile(self) -> None:
         """Nothing of ours rests, every fill is read, positions are the venue's. Raises what the link raises."""
