@@ -72,7 +72,7 @@ class Child:
             self.parent_heard = trio.current_time()
             if isinstance(message, Stop):
                 self.stop(message.reason)
-            else:
+            elif not isinstance(message, Alive):
                 self.on_message(message)
         self.parent_died = True
         self.stop("the supervisor is gone")

@@ -68,15 +68,16 @@ class Pipe:
         return True
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Pumps both ways until end of file or cancelled; then closes both ends."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._pump_out)
-            task_status.started()
-            try:
+        """Pumps both ways until cancelled; then closes both ends. End of file ends the inbox alone: the other side may
+        have hung up its sending end and still listen for a last word."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pump_out)
+                task_status.started()
                 await self._pump_in()
-            finally:
-                nursery.cancel_scope.cancel()
-                self.close()
+                self._inbox_send.close()
+        finally:
+            self.close()
 
     def close_sending(self) -> None:
         """Our sending end alone: the other side reads end of file."""
