@@ -158,8 +158,6 @@ class TlsStream(trio.abc.Stream):
                 self._drained = self._ended or not (self._incoming.pending or self._tls.pending())
         except ssl.SSLWantReadError:
             self._drained = True
-        except ssl.SSLZeroReturnError:
-            self._ended = self._drained = True
         if self._outgoing.pending:
             self._tcp.send_now(self._outgoing.read())
         return b"".join(records)

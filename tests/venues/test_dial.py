@@ -147,8 +147,12 @@ async def test_a_local_name_that_leads_elsewhere_is_refused(monkeypatch: pytest.
     listener = socket.create_server(("127.0.0.1", 0))
     monkeypatch.setattr(socket.socket, "getpeername", lambda self: ("203.0.113.5", 443))
     url = f"ws://localhost:{listener.getsockname()[1]}/"
-    with pytest.raises(VenueUnreachable, match="not on this machine"):
+    with pytest.raises(VenueUnreachable, match="not on this machine") as caught:
         await dial_tcp(url, 5)()
+    accepted, _ = listener.accept()
+    accepted.settimeout(5)
+    assert accepted.recv(1) == b"", f"not hung up while this is alive: {caught.value}"
+    accepted.close()
     listener.close()
 
 

@@ -150,6 +150,16 @@ async def test_an_end_is_empty_bytes_with_and_without_a_farewell(certificate: Pa
         await stream.aclose()
 
 
+async def test_a_tls_farewell_is_the_end_though_the_socket_stays_open(certificate: Path, nursery: trio.Nursery) -> None:
+    """A peer that says goodbye and leaves the socket open has still said goodbye."""
+    ours, theirs = await secure(certificate)
+    nursery.start_soon(theirs.unwrap)
+    with trio.fail_after(5):
+        assert await ours.receive_some() == b""
+        assert await ours.receive_some() == b""
+    nursery.cancel_scope.cancel()
+
+
 async def test_our_end_says_farewell(certificate: Path) -> None:
     """The peer of a TLS stream that we close hears a proper end, not a truncation."""
     ours, theirs = await secure(certificate)
@@ -190,6 +200,7 @@ class Clumsy(trio.abc.Stream):
         self.inner, self.at, self.error = inner, at, error
         self.held = b""
         self.calls = 0
+        self.writing = False
 
     def send_now(self, data: bytes) -> bool:
         self.calls += 1
@@ -199,12 +210,15 @@ class Clumsy(trio.abc.Stream):
             self.held += data
             return False
         assert not self.held
+        assert not self.writing
         return bool(self.inner.send_now(data))
 
     async def send_all(self, data: Any) -> None:
         held, self.held = self.held, b""
-        await trio.sleep(0.001)
+        self.writing = True
+        await trio.sleep(0.01)
         await self.inner.send_all(held + bytes(data))
+        self.writing = False
 
     async def wait_send_all_might_not_block(self) -> None:
         await self.inner.wait_send_all_might_not_block()
@@ -257,9 +271,10 @@ async def test_gathered_calls_leave_in_one_write_before_anybody_else_runs(nurser
     await nursery.start(link.run)
     await trio.testing.wait_all_tasks_blocked()
     before = link.counts.bytes_out, link.counts.writes
-    with link.gathering(), link.gathering():
+    with link.gathering():
         for number in range(5):
-            assert link.post(ask(f"m/{number}"), desk.on_answer)
+            with link.gathering():
+                assert link.post(ask(f"m/{number}"), desk.on_answer)
         assert (link.counts.bytes_out, link.counts.writes) == before
     assert link.counts.writes == before[1] + 1
     assert link.counts.bytes_out > before[0] + 5 * 50

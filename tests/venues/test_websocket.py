@@ -81,12 +81,13 @@ pieces = st.one_of(
 
 
 @settings(max_examples=400)
-@given(st.lists(pieces, max_size=8), st.integers(1, 700), st.booleans())
-def test_the_short_way_hears_what_the_library_hears(stream: list[bytes], piece: int, hang_up: bool) -> None:
+@given(st.lists(pieces, max_size=8), st.integers(1, 700), st.integers(0, 3), st.booleans())
+def test_the_short_way_hears_what_the_library_hears(stream: list[bytes], piece: int, cut: int, hang_up: bool) -> None:
     """Sense or nonsense, cut anywhere: the same messages, pongs, reason and replies as the library's own, all the way."""
     client, _ = opened()
     library = ClientProtocol(parse_uri(URL), state=State.OPEN, max_size=1000)
     data = b"".join(stream)
+    data = data[: max(0, len(data) - cut)]
     heard = [message for at in range(0, len(data), piece) for message in client.receive(data[at : at + piece])]
     library.receive_data(data)
     if hang_up:
