@@ -23,8 +23,9 @@ WORLD = WorldSettings.usual(
     perp_share=0.0,
     taker_rate_per_s=1.0,
     informed_share=0.1,
+    rival_levels=1,
 )
-RUN_S = 600.0
+RUN_S = 300.0
 """One run, venue time."""
 WARM_UP_S = 5.0
 """The maker watches for this long before it quotes; nothing of it is counted."""
@@ -50,4 +51,6 @@ def limits() -> LimitSettings:
         max_vega=8.0,
         max_gamma=0.02,
         max_scenario_loss=2500.0,
+        scenario_spot=[-0.1, 0.1],
+        scenario_vol=[0.0],
     )
