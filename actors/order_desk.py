@@ -80,6 +80,7 @@ class OrderDesk:
         self._bag: dict[str, QuotePair] = {}
         self._bell = Doorbell()
         self._differs_since: dict[tuple[str, Side], float] = {}
+        clerk.on_rate = self.rate_refused
 
     # -- what others ask
 
@@ -129,6 +130,23 @@ class OrderDesk:
                 now = trio.current_time()
                 for order in self.orders.live():
                     self.orders.cancelling(order, now)
+
+        self.hang_up("everything of ours is pulled")
+
+    def hang_up(self, reason: str) -> bool:
+        """Pull all that was sent over the private link by closing it, where the venue cancels then and single cancels
+        would take longer: True when done. The link connects again by itself, and reconciling proves what is left."""
+        live = sum(1 for _ in self.orders.live())
+        room = self.budget.left(Pool.MATCHING, trio.current_time())
+        if not self.dialect.hang_up_cancels or not self.link.is_up or room is None or live <= room:
+            return False
+        self.clerk.figures.requests["hang_up"] += 1
+        self.link.drop(reason)
+        return True
+
+    def rate_refused(self, pool: Pool) -> None:
+        """The venue says that a pool is empty, whatever we had counted."""
+        self.budget.exhausted(pool, trio.current_time(), RATE_PAUSE_S)
 
     def _bulk_answered(self, posted: Posted) -> None:
         """It says how many at best, never which: what no notification ends by then is asked for."""

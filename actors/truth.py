@@ -8,7 +8,10 @@ proven that nothing of an earlier connection can rest, and has read every fill.
 
 from __future__ import annotations
 
+import math
+
 import attrs
+import msgspec
 import trio
 from loguru import logger
 
@@ -17,13 +20,15 @@ from actors.mailboxes import Doorbell
 from actors.order_desk import OrderDesk
 from actors.trading.errors import OutcomeUnknown, StrikemakerError, VenueRefused, VenueUnreachable
 from actors.trading.orders import Order, OrderState
-from actors.venues.dialect import AccountFacts, Call, Fill, VenueOrder
+from actors.venues.dialect import AccountFacts, Call, Fill, Pool, VenueOrder
 from actors.venues.link import VenueLink
 from actors.venues.proof import LATE_MS, prefixed, sweep
 
 OVERLAP_MS = 60_000
 """Fills are asked from this long before the last known moment: trade ids keep them from counting twice."""
 AUDIT_S = 30.0
+LOGIN_WATCH_S = 60.0
+"""At least this often it is looked when the login must be renewed: a new connection has another end."""
 SETTLE_S = 0.1
 """Most unknown orders are explained by a notification already on its way; only then is the venue asked."""
 WEDGED = (VenueUnreachable, OutcomeUnknown, VenueRefused)
@@ -53,17 +58,21 @@ class Truth:
         self._clock = clock
         self._up = Doorbell()
         self._fills_from_ms = 0
+        self._login_ends_at = math.inf
+        """Trio's clock."""
         self._is_ours = prefixed(desk.label.cell_prefix)
 
     # -- link events, synchronously from the link
 
     def on_up(self, facts: AccountFacts) -> None:
         self.facts = facts
+        self._login_ends_at = trio.current_time() + facts.login_ends_s
         self._up.ring()
 
     def on_down(self, reason: str) -> None:
         """Whatever was answered no more is unknown, and on most venues already cancelled by the disconnect."""
         self.desk.block("truth", f"private link down: {reason}")
+        self._login_ends_at = math.inf
         now = trio.current_time()
         for order in list(self.desk.orders.live()):
             self.desk.orders.lost(order, now)
@@ -111,7 +120,7 @@ class Truth:
         while True:
             asked_ms = self._clock.now_ms()
             ours = await link.follow(
-                sweep(self.desk.dialect, self._underlying, self._is_ours, self.desk.label.text)
+                sweep(self.desk.dialect, self._underlying, self._is_ours, self.desk.label.text), self._ask_within_budget
             )
             if not ours and asked_ms > self.desk.latest_reject_ms + LATE_MS:
                 return
@@ -211,6 +220,28 @@ class Truth:
             await trio.sleep(wait)
         budget.spend(call.pool, trio.current_time(), instrument=instrument)
 
+    async def _ask_within_budget(self, call: Call) -> msgspec.Raw:
+        """For sweeps: where every cancel is single, a burst would be over the limit, and some venues hang up then."""
+        if call.pool is Pool.MATCHING:
+            await self._afford(call, call.instrument)
+        return await self.desk.link.call(call)
+
+    # -- the login
+
+    async def stay_logged_in(self) -> None:
+        """Renews the private link's login before it ends, where it does; forever. A failure costs the connection."""
+        while True:
+            link = self.desk.link
+            await trio.sleep(min(LOGIN_WATCH_S, max(0.1, self._login_ends_at - trio.current_time())))
+            if trio.current_time() < self._login_ends_at or not link.is_up:
+                continue
+            try:
+                self._login_ends_at = trio.current_time() + await link.follow(self.desk.dialect.renew_login())
+            except StrikemakerError as exc:
+                logger.warning("the login could not be renewed: {}", exc)
+                self._login_ends_at = math.inf
+                link.drop("the login could not be renewed")
+
     # -- audit
 
     async def audit(self) -> None:
@@ -284,6 +315,7 @@ class Truth:
             await self.desk.link.follow(self.desk.dialect.close_private(former))
 
     async def _prove(self, started: float) -> Proof:
+        self.desk.hang_up("stopping: hanging up cancels our orders")
         while True:
             try:
                 await self._pull_all(self.desk.link)

@@ -92,6 +92,13 @@ class Budget:
         if instrument and pool is Pool.MATCHING and self._per_instrument is not None:
             self._instrument(instrument).sent.append(now)
 
+    def remember(self, before: Budget) -> None:
+        """Go on counting what an earlier budget of the same account has sent: a new connection empties no bucket."""
+        for pool, window in self._pools.items():
+            known = before._pools.get(pool)
+            if known is not None:
+                window.sent = deque(sorted((*known.sent, *window.sent))[-window.size :])
+
     def exhausted(self, pool: Pool, now: float, retry_s: float) -> None:
         """The venue said no: nothing more until `retry_s` from now, whatever we had counted."""
         window = self._pools.get(pool)

@@ -126,9 +126,12 @@ class VenueLink:
             raise VenueUnreachable(f"{self.name}: {self.state}")
         return await self._ask(call, timeout_s)
 
-    async def follow(self, script: Script[T]) -> T:
-        """Hold the conversation of a script: results are sent, refusals thrown into it; its return value is ours."""
-        return await drive(script, self.call)
+    async def follow(self, script: Script[T], ask: Callable[[Call], Awaitable[msgspec.Raw]] | None = None) -> T:
+        """Hold the conversation of a script: results are sent, refusals thrown into it; its return value is ours.
+
+        `ask` in place of `call`, for whoever must wait before some of the calls.
+        """
+        return await drive(script, ask or self.call)
 
     async def _ask(self, call: Call, timeout_s: float | None = None) -> msgspec.Raw:
         answers: list[Posted] = []
