@@ -20,8 +20,6 @@ from actors.venues.dialect import MmpTerms, Script
 from actors.venues.dialogue import ask
 
 FINEST_LIMIT = Decimal("0.0001")
-FOREVER_MS = 1 << 62
-"""Frozen until reset by hand, which the venue says with a zero."""
 
 
 class Protection:
@@ -55,7 +53,7 @@ class Protection:
             ) from None
 
     def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
-        """None where no protection was ever set, or it was removed."""
+        """None where no protection was ever set, or it was removed. `unfreeze_ms` of a frozen one is 0: by hand."""
         scope = self._scope(currency)
         configs = yield from ask(call("private/get_mmp_config", scope, kind="mmp"), list[rows.MmpRow] | rows.MmpRow)  # type: ignore[arg-type]
         listed = configs if isinstance(configs, list) else [configs]
@@ -71,7 +69,7 @@ class Protection:
             config.quantity_limit or Decimal(0),
             config.delta_limit or Decimal(0),
             freeze is not None,
-            (freeze.frozen_until or FOREVER_MS) if freeze is not None else 0,
+            freeze.frozen_until if freeze is not None else 0,
             config.vega_limit or Decimal(0),
             config.max_quote_quantity or Decimal(0),
         )
