@@ -24,6 +24,7 @@ from actors.console.settings import CellSettings, Settings
 from actors.journal import Journal
 from actors.market_data import MarketData
 from actors.order_desk import OrderDesk
+from actors.protection import Protection
 from actors.quoter import Quoter
 from actors.risk import Risk
 from actors.trading.allotment import allot_exposure
@@ -125,6 +126,8 @@ class Cell:
         )
         if guarded:
             self.desk.block("guard", "no word of a living guard yet")
+        self.protection = Protection(settings, cell, self.dialect, self.desk.link, self.risk, clock)
+        self.clerk.on_mmp = self.protection.trip
         self.truth = Truth(self.desk, cell.underlying, clock)
 
     # -- the tree
@@ -144,6 +147,7 @@ class Cell:
                     quoters.start_soon(self._follow_listing, quoters)
                     quoters.start_soon(self._refresh)
                     quoters.start_soon(self._watch)
+                    quoters.start_soon(self.protection.keep)
                     quoters.start_soon(self.valuation.fit)
                     quoters.start_soon(self.valuation.measure)
                     if not self.dialect.lists_by_channel and self.settings.all_strikes:
@@ -170,7 +174,9 @@ class Cell:
         self._admit(chosen)
         self.phase_detail = "logging in"
         await services.start(self.desk.link.run)
-        for job in (self.desk.work, self.truth.keep, self.truth.resolve, self.truth.audit, self.market.mend_gaps):
+        await self.protection.set_up()
+        truth = self.truth
+        for job in (self.desk.work, truth.keep, truth.resolve, truth.audit, truth.stay_logged_in, self.market.mend_gaps):
             services.start_soon(job)
         self.phase_detail = ""
 
@@ -434,9 +440,12 @@ class Cell:
 
     def _on_account(self, facts: AccountFacts) -> None:
         """Logged in: the budget is what the venue says it is, and with it how long orders live."""
+        before = self.desk.budget
         self.desk.budget = Budget(
             facts.limits, facts.per_instrument, share=self._share, spent=facts.spent, now=trio.current_time()
         )
+        if not facts.spent:
+            self.desk.budget.remember(before)
         self.desk.key_expires_s = facts.key_expires_s
         self._set_lives()
         is_first = self.truth.facts is None

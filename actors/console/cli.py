@@ -94,6 +94,12 @@ def explain(argv: Sequence[str]) -> int:
     return tell(argv)
 
 
+def reset_mmp(argv: Sequence[str]) -> int:
+    from actors.console.reset_mmp import main as reset
+
+    return reset(argv)
+
+
 COMMANDS = (
     Command("run", "make markets as a configuration file says (flags override it)", run),
     Command("market-maker", "the same from flags alone: -expiry 20261225 -strikes 2800,3000", market_maker),
@@ -101,6 +107,7 @@ COMMANDS = (
     Command("report", "report surface --chain FILE: fit a recorded chain and show the smiles", report),
     Command("rehearse", "seeded disasters on a virtual clock, judged by the exchange's ledger", rehearse),
     Command("explain", "show the terms that made an instrument's quotes in the latest run", explain),
+    Command("reset-mmp", "end a freeze of market-maker protection by hand", reset_mmp),
     Command("doctor", "check this machine: Python, packages, clock, key files, configuration, ports", doctor),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -1,0 +1,113 @@
+"""Market-maker protection at the venue: set and verified before quoting, its trips answered, its freezes waited out.
+
+Owns the venue's configuration for one underlying. That configuration replaces whatever was there for the whole account
+and underlying, so its terms come from all cells of the run together: whichever cell sets it, it is the same. Never
+quotes. Invariant: with protection wanted, no order is sent before the venue has echoed our terms, nor while it is frozen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+import trio
+from loguru import logger
+
+from actors.clock import Clock
+from actors.console.settings import CellSettings, Settings
+from actors.risk import Risk
+from actors.trading.errors import ConfigError, OutcomeUnknown, VenueRefused, VenueUnreachable
+from actors.venues.dialect import Dialect, MmpTerms
+from actors.venues.link import VenueLink
+
+CAUSE = "mmp"
+TRIPS_WINDOW_S = 3600.0
+LOOK_S = 1.0
+"""While frozen the venue is asked this often whether it still is."""
+
+
+def terms_of(settings: Settings, underlying: str) -> MmpTerms | None:
+    """What the cells of one underlying want together; None when none wants protection. Amounts add up, times agree."""
+    cells = [cell for cell in settings.cells if cell.underlying == underlying and cell.mmp.enabled]
+    if not cells:
+        return None
+    first = cells[0].mmp
+    return MmpTerms(
+        currency=underlying,
+        interval_ms=int(first.interval_s * 1000),
+        frozen_ms=int(first.frozen_s * 1000),
+        amount_limit=sum((_amount(cell) for cell in cells), Decimal(0)),
+        delta_limit=sum((Decimal(str(cell.mmp.delta_limit or 0)) for cell in cells), Decimal(0)),
+        vega_limit=sum((Decimal(str(cell.mmp.vega_limit or 0)) for cell in cells), Decimal(0)),
+        quote_limit=sum((Decimal(str(cell.limits.max_exposure)) for cell in cells), Decimal(0)),
+    )
+
+
+def _amount(cell: CellSettings) -> Decimal:
+    """Unset: half of what the cell may hold at all, so that a sweep is stopped before the limits are full."""
+    return Decimal(str(cell.mmp.amount_limit or cell.limits.max_exposure / 2))
+
+
+class Protection:
+    """One cell's view of it. `trip` is told by the clerk; `keep` runs with the quoters."""
+
+    def __init__(
+        self, settings: Settings, cell: CellSettings, dialect: Dialect, link: VenueLink, risk: Risk, clock: Clock
+    ) -> None:
+        self.terms = terms_of(settings, cell.underlying) if cell.mmp.enabled else None
+        self.trips = 0
+        self._cell = cell
+        self._dialect = dialect
+        self._link = link
+        self._risk = risk
+        self._clock = clock
+        self._recent: deque[float] = deque()
+        self._frozen_until_ms: int | None = None
+
+    async def set_up(self) -> None:
+        """Our terms at the venue, verified. ConfigError when it does not keep them."""
+        if self.terms is None:
+            return
+        await self._link.follow(self._dialect.set_mmp(self.terms))
+        held = await self._link.follow(self._dialect.get_mmp(self._cell.underlying))
+        if held is None or (held.interval_ms, held.amount_limit) != (self.terms.interval_ms, self.terms.amount_limit):
+            raise ConfigError(f"mmp: the venue does not keep the protection that was set for {self._cell.underlying}")
+        logger.info(
+            "protection of {}: {} contracts in {:g} s freeze quoting for {:g} s",
+            self._cell.underlying,
+            self.terms.amount_limit,
+            self.terms.interval_ms / 1000,
+            self.terms.frozen_ms / 1000,
+        )
+        if held.is_frozen:
+            self.trip(held.unfreeze_ms)
+
+    def trip(self, until_ms: int | None) -> None:
+        """Protection tripped: our quotes are gone or going. `until_ms` None: the venue did not say when it ends."""
+        if CAUSE in self._risk.halts:
+            return
+        now = trio.current_time()
+        self.trips += 1
+        self._recent.append(now)
+        while self._recent[0] < now - TRIPS_WINDOW_S:
+            self._recent.popleft()
+        self._frozen_until_ms = until_ms
+        if len(self._recent) > self._cell.mmp.max_trips:
+            self._risk.halt("mmp trips", f"protection tripped {len(self._recent)} times within an hour: halted for good")
+        self._risk.halt(CAUSE, f"market-maker protection tripped ({self.trips} so far)")
+
+    async def keep(self) -> None:
+        """Ends the halt when the venue says that the freeze is over; forever."""
+        while True:
+            await trio.sleep(LOOK_S)
+            if CAUSE not in self._risk.halts or not self._link.is_up:
+                continue
+            if self._frozen_until_ms and self._clock.now_ms() < self._frozen_until_ms:
+                continue
+            try:
+                held = await self._link.follow(self._dialect.get_mmp(self._cell.underlying))
+            except (VenueUnreachable, OutcomeUnknown, VenueRefused) as exc:
+                logger.debug("protection could not be asked about: {}", exc)
+                continue
+            if held is None or not held.is_frozen:
+                self._risk.resume(CAUSE)

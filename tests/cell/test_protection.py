@@ -1,0 +1,63 @@
+"""Market-maker protection over the wire: set before the first order, a trip halts, the thaw resumes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import trio
+
+from actors.console.settings import CellSettings, LimitSettings, MmpSettings, Settings
+from actors.protection import terms_of
+from actors.rehearsal.stage import open_stage, paper_settings
+from actors.venues.paper.run import PaperRun
+
+WORLD = {"strikes": 3, "dailies": 0, "weeklies": 0, "taker_rate_per_s": 4.0}
+
+
+def methods(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["method"] for row in rows if row["kind"] == "request"]
+
+
+async def test_protection_is_set_before_the_first_order_and_a_trip_is_waited_out(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The freeze halts quoting at once; after it the cell quotes again, and too many trips within the hour end that."""
+    settings = paper_settings()
+    settings.cells[0].mmp = MmpSettings(enabled=True, interval_s=5, frozen_s=10, amount_limit=0.1, max_trips=1)
+    paper = PaperRun(seed=5, keep_records=True, world=WORLD)
+    async with open_stage(paper) as stage:
+        cell = stage.cell(settings)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cell.run)
+            with trio.fail_after(3600):
+                while not cell.protection.trips:
+                    await trio.sleep(0.1)
+                assert "mmp" in cell.risk.halts
+                tripped_ms = cell.clock.now_ms()
+                while "mmp" in cell.risk.halts:
+                    await trio.sleep(0.1)
+                rows = stage.exchange.ledger.records
+                times = [r["t"] // 10**6 for r in rows if r.get("method") in ("private/order", "private/replace")]
+                assert not [t for t in times if tripped_ms + 100 < t < tripped_ms + 9_000]
+                while cell.protection.trips < 2:
+                    await trio.sleep(0.1)
+                assert "mmp trips" in cell.risk.halts
+            nursery.cancel_scope.cancel()
+        sent = methods(stage.exchange.ledger.records)
+        assert sent.index("private/set_mmp_config") < sent.index("private/order")
+        assert cell.proof.confirmed
+
+
+def test_the_terms_are_those_of_all_cells_of_an_underlying_together() -> None:
+    """The venue keeps one configuration for the account: whichever cell sets it, it is the same."""
+    mmp = MmpSettings(enabled=True, interval_s=5, frozen_s=30)
+    cells = [
+        CellSettings("ETH", mmp=mmp, limits=LimitSettings(max_exposure=10.0)),
+        CellSettings("ETH", mmp=mmp, limits=LimitSettings(max_exposure=4.0)),
+        CellSettings("BTC", mmp=mmp, limits=LimitSettings(max_exposure=1.0)),
+    ]
+    terms = terms_of(Settings(cells=cells), "ETH")
+    assert terms is not None
+    assert (terms.amount_limit, terms.interval_ms, terms.frozen_ms) == (Decimal(7), 5000, 30000)
+    assert terms_of(Settings(cells=[CellSettings("ETH")]), "ETH") is None
