@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import attrs
@@ -20,17 +20,11 @@ from loguru import logger
 
 from actors.child import WATCH_S, Child, main
 from actors.clock import Clock
-from actors.console.settings import Settings
 from actors.journal import Journal
 from actors.mailboxes import Acting, AllDone, Birth, CellBorn, CellGone, Farewell, Message, Ready
 from actors.pipes import kill_exactly, start_ticks
-from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
-from actors.venues.access import GUARD_SLOT, Access
-from actors.venues.proof import LATE_MS, prefixed, sweep, tag_prefix
+from actors.sweeper import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S, Sweeper, until_none
 from actors.venues.rest import RestLink
-
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-"""Between two sweeps while the venue cannot be reached or still shows orders."""
 
 
 @attrs.define
@@ -97,6 +91,10 @@ async def _until_needed(child: Child, watch: _Watch) -> str:
         await trio.sleep(WATCH_S)
 
 
+class _VenueGone(Exception):
+    """Nobody is left who could be asked."""
+
+
 async def prove(
     sweeper: Sweeper,
     journal: Journal,
@@ -105,76 +103,43 @@ async def prove(
     is_venue_gone: Callable[[], bool] = lambda: False,
 ) -> Farewell:
     """Cancel and ask, for as long as it takes; cells are killed before, and again should one more be born meanwhile."""
-    started, pause, settled = trio.current_time(), FIRST_PAUSE_S, 0.0
+
+    def go_on(failure: Exception) -> None:
+        logger.warning("guard: {}; going on", failure)
+        if is_venue_gone():
+            raise _VenueGone
+
+    def note(resting: int) -> None:
+        journal.write("sweep", resting=resting)
+
+    try:
+        took = await _persist(lambda: until_none(sweeper, before_asking=kill_cells, on_answer=note, on_failure=go_on))
+    except _VenueGone:
+        text = "guard: the paper exchange is no more, and nobody is left who could be asked"
+        logger.error(text)
+        journal.write("proof", confirmed=False, resting=None, text=text)
+        return Farewell(False, None, text=text)
+    text = f"guard: the venue shows none of ours ({took:.2f} s after {why})"
+    logger.warning(text)
+    journal.write("proof", confirmed=True, resting=0, text=text, took_s=took)
+    return Farewell(True, 0, text=text)
+
+
+async def _persist(attempt: Callable[[], Awaitable[float]]) -> float:
+    """Not even a defect of our own ends the guard before its proof."""
     while True:
-        asked = trio.current_time()
-        if kill_cells() or not settled:
-            settled = asked + (sweeper.in_flight_ms + LATE_MS) / 1000
         try:
-            resting = await sweeper.sweep_all()
-        except (VenueRefused, VenueUnreachable, OutcomeUnknown) as exc:
-            logger.warning("guard: {}; going on", exc)
-            if is_venue_gone():
-                return _give_up(journal)
-            pause = min(LONGEST_PAUSE_S, pause * 2)
-        else:
-            journal.write("sweep", resting=resting)
-            if resting == 0 and asked > settled:
-                took = trio.current_time() - started
-                text = f"guard: the venue shows none of ours ({took:.2f} s after {why})"
-                logger.warning(text)
-                journal.write("proof", confirmed=True, resting=0, text=text, took_s=took)
-                return Farewell(True, 0, text=text)
-            pause = FIRST_PAUSE_S
-        await trio.sleep(pause)
+            return await attempt()
+        except _VenueGone:
+            raise
+        except Exception as exc:
+            logger.opt(exception=exc).error("guard: {!r}; beginning again", exc)
+            await trio.sleep(1.0)
 
 
 def _is_gone(birth: Birth) -> Callable[[], bool]:
     """Of a paper exchange that was started with the run: dead, and nobody can ask it any more. Any other is never gone."""
     return lambda: birth.venue_pid != 0 and start_ticks(birth.venue_pid) != birth.venue_ticks
-
-
-def _give_up(journal: Journal) -> Farewell:
-    text = "guard: the paper exchange is no more, and nobody is left who could be asked"
-    logger.error(text)
-    journal.write("proof", confirmed=False, resting=None, text=text)
-    return Farewell(False, None, text=text)
-
-
-class Sweeper:
-    """The guard's access to the venue: proven at birth, used when it must be."""
-
-    def __init__(self, settings: Settings, access: Access, clock: Clock, rest: RestLink) -> None:
-        self._settings = settings
-        self._dialect = access.dialect(clock, GUARD_SLOT)
-        self._rest = rest
-        self._is_ours = prefixed(tag_prefix(settings.venue.tag))
-        self._knows_account = False
-
-    @property
-    def underlyings(self) -> list[str]:
-        return list(dict.fromkeys(cell.underlying for cell in self._settings.cells))
-
-    @property
-    def in_flight_ms(self) -> int:
-        """The longest an order handed over a moment ago could still take effect."""
-        return int(1000 * max(cell.quoting.reject_after_s for cell in self._settings.cells))
-
-    async def learn(self) -> None:
-        """Account and listing, so that the moment of need costs two requests and not ten."""
-        if not self._knows_account:
-            await self._rest.follow(self._dialect.find_account())
-            for underlying in self.underlyings:
-                await self._rest.follow(self._dialect.load_instruments(underlying))
-            self._knows_account = True
-
-    async def sweep_all(self) -> int:
-        """One sweep over every underlying; how many of ours rested when asked."""
-        await self.learn()
-        resting = 0
-        for underlying in self.underlyings:
-            resting += len(await self._rest.follow(sweep(self._dialect, underlying, self._is_ours)))
-        return resting
 
 
 async def _get_ready(child: Child, sweeper: Sweeper) -> None:
@@ -183,7 +148,7 @@ async def _get_ready(child: Child, sweeper: Sweeper) -> None:
     while True:
         try:
             await sweeper.learn()
-        except (VenueRefused, VenueUnreachable, OutcomeUnknown) as exc:
+        except FAILURES as exc:
             logger.warning("guard cannot reach its account yet: {}", exc)
             await trio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, pause * 2)

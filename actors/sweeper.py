@@ -1,0 +1,93 @@
+"""Cancel and ask until the venue says "none", without a socket: the guard's way, and that of `strikemaker cancel-all`.
+
+Owns the signed access over REST and the loop of sweep and question. Decides nothing about when it is needed. Invariant:
+`until_none` returns only after a question that was sent when nothing handed over before could arrive any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from actors.clock import Clock
+from actors.console.settings import Settings
+from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
+from actors.venues.access import GUARD_SLOT, Access
+from actors.venues.dialect import VenueOrder
+from actors.venues.proof import LATE_MS, prefixed, sweep, tag_prefix
+from actors.venues.rest import RestLink
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+"""Between two sweeps while the venue cannot be reached or still shows orders."""
+FAILURES = (VenueRefused, VenueUnreachable, OutcomeUnknown)
+
+
+class Sweeper:
+    """One account, its orders under a tag (or, by `is_mine`, others), in the underlyings of the configuration."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        access: Access,
+        clock: Clock,
+        rest: RestLink,
+        *,
+        is_mine: Callable[[VenueOrder], bool] | None = None,
+        underlyings: Sequence[str] = (),
+    ) -> None:
+        self.underlyings = list(dict.fromkeys([*underlyings, *(cell.underlying for cell in settings.cells)]))
+        self.in_flight_s = max(cell.quoting.reject_after_s for cell in settings.cells)
+        """The longest an order handed over a moment ago could still take effect."""
+        self._dialect = access.dialect(clock, GUARD_SLOT)
+        self._rest = rest
+        self._is_mine = is_mine or prefixed(tag_prefix(settings.venue.tag))
+        self._knows_account = False
+
+    async def learn(self) -> None:
+        """Account and listing, so that the moment of need costs two requests and not ten."""
+        if not self._knows_account:
+            await self._rest.follow(self._dialect.find_account())
+            for underlying in self.underlyings:
+                await self._rest.follow(self._dialect.load_instruments(underlying))
+            self._knows_account = True
+
+    async def sweep_all(self) -> int:
+        """One sweep over every underlying; how many of ours rested when asked."""
+        await self.learn()
+        resting = 0
+        for underlying in self.underlyings:
+            resting += len(await self._rest.follow(sweep(self._dialect, underlying, self._is_mine)))
+        return resting
+
+    async def cancel_account(self) -> None:
+        """The venue's own word for "everything of this account"; what it leaves, the next sweep shows."""
+        await self.learn()
+        for call in self._dialect.cancel_account():
+            await self._rest.call(call)
+
+
+async def until_none(
+    sweeper: Sweeper,
+    *,
+    before_asking: Callable[[], bool] = lambda: False,
+    on_answer: Callable[[int], None] = lambda resting: None,
+    on_failure: Callable[[Exception], None] = lambda failure: None,
+) -> float:
+    """Seconds it took, for as long as it takes. `before_asking` stops whoever might still send; True: somebody could."""
+    started, pause, settled = trio.current_time(), FIRST_PAUSE_S, 0.0
+    while True:
+        asked = trio.current_time()
+        if before_asking() or not settled:
+            settled = asked + sweeper.in_flight_s + LATE_MS / 1000
+        try:
+            resting = await sweeper.sweep_all()
+        except FAILURES as failure:
+            on_failure(failure)
+            pause = min(LONGEST_PAUSE_S, pause * 2)
+        else:
+            on_answer(resting)
+            if resting == 0 and asked > settled:
+                return trio.current_time() - started
+            pause = FIRST_PAUSE_S
+        await trio.sleep(pause)
