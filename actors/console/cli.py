@@ -94,6 +94,12 @@ def explain(argv: Sequence[str]) -> int:
     return tell(argv)
 
 
+def cancel_all(argv: Sequence[str]) -> int:
+    from actors.console.cancel_all import main as cancel
+
+    return cancel(argv)
+
+
 def reset_mmp(argv: Sequence[str]) -> int:
     from actors.console.reset_mmp import main as reset
 
@@ -107,6 +113,7 @@ COMMANDS = (
     Command("report", "report surface --chain FILE: fit a recorded chain and show the smiles", report),
     Command("rehearse", "seeded disasters on a virtual clock, judged by the exchange's ledger", rehearse),
     Command("explain", "show the terms that made an instrument's quotes in the latest run", explain),
+    Command("cancel-all", "cancel every order of ours by hand, with proof; --scope account: the operator's too", cancel_all),
     Command("reset-mmp", "end a freeze of market-maker protection by hand", reset_mmp),
     Command("doctor", "check this machine: Python, packages, clock, key files, configuration, ports", doctor),
 )
