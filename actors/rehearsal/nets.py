@@ -14,11 +14,12 @@ import attrs
 import httpx2
 import trio
 
-from actors.guard import Sweeper, prove
+from actors.guard import prove
 from actors.journal import Journal
 from actors.mailboxes import Farewell
 from actors.rehearsal.scene import Scene
 from actors.rehearsal.stage import Stage
+from actors.sweeper import Sweeper
 from actors.venues.rest import RestLink
 
 
