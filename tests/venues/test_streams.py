@@ -248,14 +248,17 @@ async def test_a_write_that_fails_or_waits_loses_no_answer(nursery: trio.Nursery
         async with trio.open_nursery() as inner:
             await inner.start(link.run)
             for number in range(10):
+                await desk.until(ups=2 if made[0].calls >= made[0].at and error is not None else 1)
                 with link.gathering():
                     for part in (2 * number, 2 * number + 1):
                         tell: Callable[[Posted], None] = lambda posted, n=part, seen=answered: seen.update([n])  # noqa: E731
                         accepted[part] += link.post(ask(f"m/{part}"), tell)
                 await trio.sleep(0.002)
-            await trio.sleep(0.05)
+            await desk.until(ups=len(made))
             assert bytes(await link.call(ask("again"))) == b'"again"'
-            assert answered == +accepted
+            with trio.fail_after(30):
+                while answered != +accepted:
+                    await trio.sleep(0.001)
             order = [int(method[2:]) for method in venue.methods if method.startswith("m/")]
             assert order == sorted(order)
             assert len(made) == (1 if error is None else 2)
