@@ -231,9 +231,10 @@ class Clerk:
         elif answer.action is ActionKind.AMEND:
             if unread:
                 self.orders.untouched(order)
-            elif outcome.old_gone:
+            elif outcome.old_gone and order.state.is_live:
                 self.orders.proven_gone(order, meaning)
             else:
+                self.orders.edit_failed(order)
                 self.orders.lost(order, now)
         else:
             self.orders.refused(order, meaning, self._clock.now_ms())

@@ -281,7 +281,7 @@ class OrderDesk:
         elif action.kind is ActionKind.AMEND:
             call = self.dialect.replace(request, old, old.filled)
             order = old
-            self.orders.amending(old, Quote(quote.price, amount), now)
+            self.orders.amending(old, Quote(quote.price, amount), now, request.reject_ms)
         else:
             call = self.dialect.replace(request, old, old.filled)
             order = self.orders.placing(request, now, replaces=old)

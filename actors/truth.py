@@ -187,6 +187,8 @@ class Truth:
                 continue
             seen = alive.get(order.client_id) or ids.get(order.venue_id)
             if seen is not None:
+                if asked_ms > order.reject_ms + LATE_MS:
+                    self.desk.orders.edit_failed(order)
                 self.desk.clerk.apply_order(seen)
             elif asked_ms > order.reject_ms + LATE_MS:
                 await self._bury(order)
@@ -277,7 +279,7 @@ class Truth:
         orders.forget_settled(self._clock.now_ms() - 10 * OVERLAP_MS)
 
     async def _check_known(self, order: VenueOrder) -> None:
-        known = self.desk.orders.by_client_id(order.client_id)
+        known = self.desk.orders.known(order)
         if known is None or not (known.state.is_live or known.changed_ms >= order.ts_ms):
             self._alarm(f"stray order {order.venue_id} of ours on {order.instrument}: cancelling it")
             try:

@@ -166,6 +166,10 @@ class OrderTable:
     def by_client_id(self, client_id: str) -> Order | None:
         return self._by_client.get(client_id)
 
+    def known(self, news: VenueOrder) -> Order | None:
+        """Our record of an order that the venue speaks of, by whichever identity it gives."""
+        return self._by_client.get(news.client_id) or self._by_venue.get(news.venue_id)
+
     def last_change_ms(self, instrument: str) -> int:
         """Venue time of the last change of ours in this instrument: an older book cannot be compared with our orders."""
         return self._last_change_ms.get(instrument, 0)
@@ -225,7 +229,9 @@ class OrderTable:
             replaces.state = OrderState.REPLACING
         return order
 
-    def amending(self, order: Order, wanted: Quote, now: float) -> None:
+    def amending(self, order: Order, wanted: Quote, now: float, reject_ms: int = 0) -> None:
+        """An edit of a resting order is handed to the link; past `reject_ms` it can no longer take effect."""
+        order.reject_ms = max(order.reject_ms, reject_ms)
         order.pending = wanted
         order.state = OrderState.AMENDING
         order.sent_at = now
@@ -239,7 +245,7 @@ class OrderTable:
 
     def apply_order(self, news: VenueOrder) -> Order | None:
         """An order as the venue describes it. Returns our record, or None when it is not ours. Idempotent."""
-        order = self._by_client.get(news.client_id) or self._by_venue.get(news.venue_id)
+        order = self.known(news)
         if order is None:
             return None
         self._learn_venue_id(order, news.venue_id)
@@ -297,6 +303,10 @@ class OrderTable:
         if order.state in (OrderState.CANCELLING, OrderState.REPLACING, OrderState.AMENDING):
             order.pending = None
             order.state = OrderState.OPEN
+
+    def edit_failed(self, order: Order) -> None:
+        """The edit in flight has not happened and will not: whatever rests is as it was before it."""
+        order.pending = None
 
     def replacement_failed(self, old: Order, *, old_gone: bool, now: float) -> None:
         """The pair's new half was refused: the old one is gone, or (its cancel failed) its fate must be asked."""

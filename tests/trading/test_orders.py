@@ -319,3 +319,27 @@ def test_an_order_refused_as_a_double_and_then_seen_at_rest_is_held_again() -> N
     table.apply_order(news(order))
     assert order.state is OrderState.OPEN
     assert table.worst(NAME, Side.BID) == 10
+
+
+def test_an_edit_of_unknown_outcome_is_not_settled_by_the_old_price_alone() -> None:
+    """The edit may still be on its way; once it is known to have failed, the order rests as it was."""
+    table = OrderTable()
+    order = placed(table)
+    before = news(order, ts=20)
+    table.amending(order, Quote(1001, 14), 1.0, reject_ms=2000)
+    assert order.reject_ms == 2000
+    table.lost(order, 1.5)
+    table.apply_order(before)
+    assert (order.state, table.worst(NAME, Side.BID)) == (OrderState.UNKNOWN, 14)
+    table.edit_failed(order)
+    table.apply_order(before)
+    assert (order.state, order.price, table.worst(NAME, Side.BID)) == (OrderState.OPEN, 1000, 10)
+
+
+def test_an_order_is_known_by_either_identity() -> None:
+    """A query may give only the venue's; what carries neither is not ours."""
+    table = OrderTable()
+    order = placed(table)
+    assert table.known(news(order)) is order
+    assert table.known(VenueOrder("", "v1", "", NAME, Side.BID, 1, 1, 0, OrderStatus.OPEN, 1)) is order
+    assert table.known(VenueOrder("", "v2", "", NAME, Side.BID, 1, 1, 0, OrderStatus.OPEN, 1)) is None
