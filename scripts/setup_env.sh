@@ -104,5 +104,5 @@ prepare_environment() { # EXTRA ("" or test); the working directory is the repos
     install_packages "${1:-}"
     fingerprint >".venv/.installed-${1:-run}"
     say "installed."
-    exec 9>&- 2>/dev/null || true
+    exec 9>&-
 }
