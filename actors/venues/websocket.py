@@ -124,19 +124,17 @@ class WebSocket:
         at, size = 0, len(data)
         self._wanted = 0
         while size - at > 1 and not self.end:
-            kind, length, start = data[at], data[at + 1], at + 2
-            if length > 125:
-                if length == 126:
-                    start = at + 4
-                elif length == 127:
-                    start = at + 10
+            kind, length = data[at], data[at + 1]
+            start = at + (2 if length < 126 else 4 if length == 126 else 10)
+            orderly = kind in _ORDERLY and length < 128
+            if orderly and length > 125:
                 if start > size:
                     break
-                length = int.from_bytes(data[at + 2 : start], "big") if start - at > 2 else self._max_size + 1
-            stop = start + length
-            if length > self._max_size or kind not in _ORDERLY:
+                length = int.from_bytes(data[at + 2 : start], "big")
+            if not orderly or length > self._max_size:
                 self._irregular = True
                 return messages + self._hand_over(data[at:])
+            stop = start + length
             if stop > size:
                 self._wanted = stop - at
                 break

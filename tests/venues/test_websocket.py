@@ -80,7 +80,7 @@ pieces = st.one_of(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(pieces, max_size=8), st.integers(1, 700), st.integers(0, 3), st.booleans())
 def test_the_short_way_hears_what_the_library_hears(stream: list[bytes], piece: int, cut: int, hang_up: bool) -> None:
     """Sense or nonsense, cut anywhere: the same messages, pongs, reason and replies as the library's own, all the way."""
