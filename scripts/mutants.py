@@ -20,6 +20,8 @@ from pathlib import Path
 
 import attrs
 
+BASELINE = 5
+"""Rehearsals that the sound tree must pass first."""
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -181,16 +183,20 @@ def tested(tree: Path, tests: str) -> bool:
     return subprocess.run(words, cwd=tree, env=environment, capture_output=True, check=False).returncode == 1
 
 
-def examine(defect: Defect, runs: int, jobs: int) -> tuple[str, str]:
+def copy_tree(tree: Path) -> None:
+    for name in ("actors", "tests", "supervisor.py", "setup.cfg", "pyproject.toml", "configs"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy(source, tree / name)
+
+
+def examine(sound: Path, defect: Defect, runs: int, jobs: int) -> tuple[str, str]:
     """(what caught it or "", after how much)."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
-        tree = Path(scratch)
-        for name in ("actors", "tests", "supervisor.py", "setup.cfg", "pyproject.toml", "configs"):
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-            elif source.exists():
-                shutil.copy(source, tree / name)
+        tree = Path(scratch) / "tree"
+        shutil.copytree(sound, tree)
         plant(defect, tree)
         count, broken = rehearsed(tree, runs, jobs)
         if count:
@@ -207,13 +213,19 @@ def main() -> int:
     command.add_argument("--only", nargs="*", default=None, metavar="NAME")
     options = command.parse_args()
     missed = 0
+    sound = Path(tempfile.mkdtemp(prefix="mutants-")) / "tree"
+    sound.mkdir()
+    copy_tree(sound)
+    if rehearsed(sound, BASELINE, options.jobs)[0]:
+        raise SystemExit("the tree without a defect does not pass its rehearsals: mend that first")
     print(f"| {'defect':<42} | {'caught by':<60} | after |\n|---|---|---|")
     for defect in DEFECTS:
         if options.only and defect.name not in options.only:
             continue
-        caught, after = examine(defect, options.runs, options.jobs)
+        caught, after = examine(sound, defect, options.runs, options.jobs)
         missed += not caught
         print(f"| {defect.name:<42} | {caught or 'NOT CAUGHT':<60} | {after} |", flush=True)
+    shutil.rmtree(sound.parent)
     return 1 if missed else 0
 
 

@@ -24,6 +24,8 @@ from actors.trading.errors import ConfigError
 
 SHOWN_LINES = 60
 CHUNK = 8
+PROGRESS = 50
+"""A line on standard error after so many runs."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=1, help="the first seed (1)")
     command.add_argument("--faults", default="all", help=f"all, none, or a list out of {', '.join(KINDS)}")
     command.add_argument("--json", type=Path, default=None, help="write the report here")
+    command.add_argument("--ledger", type=Path, default=None, help="write the exchange's ledger of the one run here")
     command.add_argument("--jobs", type=int, default=1, help="processes to spread the runs over (1)")
     command.add_argument("--until-failure", action="store_true", help="end at the first seed that fails")
     command.add_argument("--timeline", action="store_true", help="print the whole timeline of every run")
@@ -56,15 +59,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     if options.runs < 1 or options.jobs < 1:
         raise ConfigError("--runs and --jobs: give 1 or more")
+    if options.ledger is not None and options.runs > 1:
+        raise ConfigError("--ledger: goes with --runs 1")
     kinds = kinds_of(options.faults)
     tally = Tally(options.seed)
     started = time.monotonic()
     for outcome in perform(range(options.seed, options.seed + options.runs), kinds, options.jobs):
         tally.add(outcome)
+        if options.ledger is not None:
+            options.ledger.write_bytes(outcome.ledger)
         if outcome.failed or options.timeline:
             print(story(outcome, options.faults, whole=options.timeline), flush=True)
         if outcome.failed and options.until_failure:
             break
+        if tally.runs % PROGRESS == 0:
+            sys.stderr.write(f"{tally.runs} runs, {len(tally.failed_seeds)} failed\n")
     print(summary(tally, time.monotonic() - started))
     if options.json is not None:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report(tally, kinds)), indent=2) + b"\n")
@@ -75,7 +84,7 @@ def perform(seeds: range, kinds: tuple[str, ...], jobs: int) -> Iterator[Outcome
     """The outcomes in the order of the seeds, whoever worked on them."""
     if jobs == 1:
         _hush()
-        yield from (rehearse(seed, kinds) for seed in seeds)
+        yield from (rehearse(seed, kinds, keep_ledger=len(seeds) == 1) for seed in seeds)
         return
     with multiprocessing.get_context("spawn").Pool(jobs, _hush) as pool:
         yield from pool.imap(partial(rehearse, kinds=kinds), seeds, CHUNK)

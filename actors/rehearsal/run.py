@@ -21,6 +21,7 @@ import trio.testing
 from actors.rehearsal.company import Company
 from actors.rehearsal.determinism import seeded
 from actors.rehearsal.faults import Mischief
+from actors.rehearsal.floor_replay import Row
 from actors.rehearsal.judge import Terms, Verdict, Violation, judge
 from actors.rehearsal.operator import Operator
 from actors.rehearsal.scene import Scene, draw_scene
@@ -42,6 +43,8 @@ class Outcome:
     """SHA-256 of the ledger."""
     lives: int
     timeline: list[str] = attrs.field(factory=list)
+    ledger: bytes = b""
+    """Its rows as JSON lines, where they were asked for."""
     crash: str = ""
     """The rehearsal itself failed: no verdict is worth anything then."""
 
@@ -61,17 +64,21 @@ class Teller:
         self.lines.append(f"{trio.current_time() - self.start_s:9.3f}  {text}")
 
 
-def rehearse(seed: int, kinds: tuple[str, ...]) -> Outcome:
+def rehearse(seed: int, kinds: tuple[str, ...], *, keep_ledger: bool = False) -> Outcome:
     """One run of one seed. Raises nothing for what happens inside it."""
     teller = Teller()
     gc.collect()
     with seeded(seed), rare_collections():
         try:
-            return trio.run(
+            outcome, rows = trio.run(
                 _perform, draw_scene(seed, kinds), kinds, teller, clock=trio.testing.MockClock(autojump_threshold=0)
             )
         except Exception as error:
             return Outcome(seed, Verdict(), "", 0, teller.lines, crash=repr(error))
+    text = as_text(rows)
+    outcome.digest = hashlib.sha256(text).hexdigest()
+    outcome.ledger = text if keep_ledger else b""
+    return outcome
 
 
 @contextmanager
@@ -85,7 +92,7 @@ def rare_collections() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> Outcome:
+async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> tuple[Outcome, list[Row]]:
     teller.start_s = trio.current_time()
     server = ServerSettings(pump_s=scene.pump_s)
     async with open_stage(scene.paper, seed=scene.seed, server=server, start_ns=scene.start_ns) as stage:
@@ -110,7 +117,7 @@ async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> Outc
         verdict.violations.append(Violation("a calm stop proves", len(rows), 0, "the cell left without a proof"))
     if company.gave_up:
         verdict.violations.append(Violation("the guard proves", len(rows), 0, company.gave_up))
-    return Outcome(scene.seed, verdict, digest(rows), len(company.lives), teller.lines)
+    return Outcome(scene.seed, verdict, "", len(company.lives), teller.lines), rows
 
 
 def _account(stage: Stage) -> int:
@@ -150,12 +157,10 @@ def describe(scene: Scene) -> str:
     )
 
 
-def digest(rows: list[dict[str, object]]) -> str:
+def as_text(rows: list[Row]) -> bytes:
+    """As the ledger's file has them."""
     encode = msgspec.json.Encoder(decimal_format="string").encode
-    whole = hashlib.sha256()
-    for row in rows:
-        whole.update(encode(row))
-    return whole.hexdigest()
+    return b"".join(encode(row) + b"\n" for row in rows)
 
 
 @attrs.define
