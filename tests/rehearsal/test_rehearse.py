@@ -1,0 +1,88 @@
+"""Rehearsals themselves: a sample of seeds without a violation, replayed byte for byte, and a report that can't hide."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.rehearsal.command import KINDS, kinds_of, main, story
+from actors.rehearsal.run import rehearse
+from actors.trading.errors import ConfigError
+from actors.venues.paper.ledger import read_ledger
+
+ONCE_FAILED = (108, 149, 181, 195, 241, 2125, 2150)
+"""Seeds that once showed a defect; each was mended, and none may come back."""
+NEW_SEEDS_S = 15.0
+"""New seeds are drawn until this much of the wall clock has been used."""
+
+
+@pytest.mark.parametrize("seed", ONCE_FAILED)
+def test_a_seed_that_once_failed_passes(seed: int) -> None:
+    """With all kinds of faults, as it was found."""
+    outcome = rehearse(seed, KINDS)
+    assert not outcome.failed, story(outcome, "all")
+
+
+def test_seeds_never_seen_before_pass() -> None:
+    """New ones each time; the seed is in the message."""
+    first = random.SystemRandom().randrange(1_000_000, 1_000_000_000)
+    ends = time.monotonic() + NEW_SEEDS_S
+    counted, seed = 0, first
+    while time.monotonic() < ends:
+        outcome = rehearse(seed, KINDS)
+        assert not outcome.failed, story(outcome, "all")
+        counted += outcome.verdict.counts
+        seed += 1
+    assert counted, f"seeds {first} to {seed - 1} showed nothing: no fill, or no fault that hit a live order"
+    print(f"seeds {first} to {seed - 1}: {counted} with a fill and a fault that hit a live order")
+
+
+def test_a_run_without_faults_trades_and_strikes_nothing() -> None:
+    """The figures of faults are of faults that happened."""
+    outcome = rehearse(1, ())
+    assert not outcome.failed, story(outcome, "none")
+    assert outcome.verdict.fills > 0
+    assert not outcome.verdict.faults
+    assert not outcome.verdict.counts
+
+
+def test_a_seed_is_the_same_run_in_another_process_with_another_hash_seed(tmp_path: Path) -> None:
+    """Byte for byte: the ledgers, hence the reports with their digests."""
+    reports = []
+    for hash_seed in ("1", "4711"):
+        ledger, report = tmp_path / f"ledger-{hash_seed}.jsonl", tmp_path / f"report-{hash_seed}.json"
+        words = ["--runs", "1", "--seed", "108", "--json", str(report), "--ledger", str(ledger)]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        subprocess.run([sys.executable, "-m", "actors.rehearsal.command", *words], env=environment, check=True)
+        assert read_ledger(ledger)
+        reports.append((report.read_bytes(), ledger.read_bytes()))
+    assert reports[0] == reports[1]
+    told = json.loads(reports[0][0])
+    assert {"runs", "seed", "violations", "faults", "fills", "orders"} <= told.keys()
+    assert (told["runs"], told["seed"], told["violations"]) == (1, 108, 0)
+    assert sum(told["faults"].values()) > 0
+
+
+def test_a_failing_seed_tells_how_to_play_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """One command, with the seed and the faults it was found with."""
+    outcome = rehearse(3, ("reset",))
+    told = story(outcome, "reset")
+    assert "replay: strikemaker rehearse --runs 1 --seed 3 --faults reset" in told
+    assert main(["--runs", "1", "--seed", "3", "--faults", "reset"]) == 0
+    assert "violations: none" in capsys.readouterr().out
+
+
+def test_kinds_are_named_or_refused() -> None:
+    """A misspelt fault must not pass for a rehearsal without it."""
+    assert kinds_of("none") == ()
+    assert kinds_of("all") == KINDS
+    assert kinds_of("reset,drop") == ("drop", "reset")
+    with pytest.raises(ConfigError, match="rest unknown"):
+        kinds_of("rest")
