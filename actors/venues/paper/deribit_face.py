@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 import attrs
 import msgspec
 
+from actors.venues.names import expiry_text
 from actors.venues.paper import deribit_errors as codes
 from actors.venues.paper import deribit_params as p
 from actors.venues.paper import events as ev
@@ -32,7 +33,6 @@ from actors.venues.paper.deribit_market import DeribitMarket
 from actors.venues.paper.deribit_methods import Desk, table
 from actors.venues.paper.deribit_orders import DeribitOrders, Held
 from actors.venues.paper.deribit_quotes import DeribitQuotes
-from actors.venues.paper.deribit_shapes import day_text
 from actors.venues.paper.exchange import Exchange
 from actors.venues.paper.faults import RequestFault
 from actors.venues.paper.rates import Pool, RateBook, deribit_rates
@@ -128,7 +128,7 @@ class DeribitFace:
         return Ask(body.get("id"), method, params, line.session.peer, came_ns, line.caller, line)
 
     def serve_http(self, peer: str, request: HttpRequest) -> Reply:
-        """One HTTP request: method in the path with a query or a JSON body, or all of it in the body."""
+        """One HTTP request: GET with the method in the path and a query, POST with all of it in a JSON body."""
         came_ns = self._exchange.clock_ns()
         ask = Ask(None, request.path, {}, peer, came_ns)
         try:
@@ -152,10 +152,7 @@ class DeribitFace:
                 raise Refused(codes.BAD_REQUEST, message="request entity too large")
             body = _decoded(request.body)
             id_ = body.get("id")
-            if "method" in body or "params" in body:
-                method, params = body.get("method", method), body.get("params", {})
-            else:
-                params = {name: value for name, value in body.items() if name not in ("jsonrpc", "id")}
+            method, params = body.get("method", ""), body.get("params", {})
         if not method or not isinstance(params, dict) or request.path not in ("", method):
             raise Refused(codes.REFUSED_REQUEST, "method missing, or not that of the path")
         caller = self._http_caller(request)
@@ -356,7 +353,7 @@ class DeribitFace:
             **accounts[0],
             "accounts": accounts,
             "underlyings": sorted({one.underlying for one in live}),
-            "expiries": [day_text(expiry) for expiry in expiries],
+            "expiries": [expiry_text(expiry) for expiry in expiries],
         }
 
 

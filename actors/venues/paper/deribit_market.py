@@ -16,6 +16,7 @@ import attrs
 
 from actors.trading.implied import implied_vol
 from actors.trading.instruments import OptionKind, Side
+from actors.venues.deribit.names import day_text
 from actors.venues.paper import deribit_params as p
 from actors.venues.paper.deribit_errors import BAD_PARAMS, NO_INSTRUMENT, REFUSED_REQUEST, Refused, bad_param
 from actors.venues.paper.deribit_shapes import (
@@ -23,7 +24,6 @@ from actors.venues.paper.deribit_shapes import (
     change_id,
     contract_size,
     currency_of,
-    day_text,
     forward_number,
     index_number,
     instrument_json,
@@ -202,7 +202,7 @@ class DeribitMarket:
         mid = (one.price_float(bid) + one.price_float(ask)) / 2 if bid is not None and ask is not None else None
         shown = {
             "instrument_name": one.name,
-            "base_currency": one.underlying,
+            "base_currency": record["base_currency"],
             "quote_currency": record["quote_currency"],
             "creation_timestamp": self.clock_ns() // MS,
             "bid_price": price(one, bid) if bid is not None else None,

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from actors.trading.instruments import Instrument, Numeraire, OptionKind, Side
+from actors.venues.deribit.names import day_text
 from actors.venues.paper.accounts import Position
 from actors.venues.paper.events import InstrumentState
 from actors.venues.paper.listings import Listing
@@ -44,8 +45,13 @@ def currency_of(one: Instrument) -> str:
     return one.underlying if is_coin(one) else "USDC"
 
 
+def base_of(one: Instrument) -> str:
+    """The coin, also of an underlying named with its quote currency (ETH_USDC)."""
+    return one.underlying.partition("_")[0]
+
+
 def pair_of(one: Instrument) -> str:
-    return f"{one.underlying}_{'USD' if is_coin(one) else 'USDC'}"
+    return f"{base_of(one)}_{'USD' if is_coin(one) else 'USDC'}"
 
 
 def contract_size(one: Instrument) -> float:
@@ -55,15 +61,9 @@ def contract_size(one: Instrument) -> float:
     return one.amount_float(one.min_amount)
 
 
-def day_text(second: int) -> str:
-    """25DEC26."""
-    day = datetime.fromtimestamp(second, UTC)
-    return f"{day.day}{day.strftime('%b%y').upper()}"
-
-
 def future_name(one: Instrument) -> str:
     """The future of the same expiry, which names the forward of an option."""
-    prefix = one.underlying if is_coin(one) else f"{one.underlying}_USDC"
+    prefix = base_of(one) if is_coin(one) else pair_of(one)
     return f"{prefix}-{day_text(one.expiry_s)}"
 
 
@@ -106,14 +106,14 @@ def instrument_json(listing: Listing, number: int) -> dict[str, Any]:
         "kind": kind_of(one),
         "instrument_type": "reversed" if coin else "linear",
         "underlying_type": "crypto",
-        "base_currency": one.underlying,
+        "base_currency": base_of(one),
         "quote_currency": one.underlying if coin and is_option else "USD" if coin else "USDC",
         "counter_currency": "USD" if coin else "USDC",
         "settlement_currency": currency_of(one),
         "settlement_period": settlement_period(one),
         "price_index": one.index_name,
         "index_id": 1,
-        "product_group": one.underlying,
+        "product_group": base_of(one),
         "creation_timestamp": one.activation_s * 1000,
         "expiration_timestamp": one.expiry_s * 1000 if is_option else PERPETUAL_EXPIRY_MS,
         "contract_size": whole(contract_size(one)),

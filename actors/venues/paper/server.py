@@ -109,17 +109,19 @@ def port_of(listeners: Sequence[trio.SocketListener]) -> int:
     return int(listeners[0].socket.getsockname()[1])
 
 
-async def read_head(stream: trio.abc.Stream) -> bytes:
-    """The first bytes up to the end of the HTTP head (and whatever came with them); empty when there is none in time."""
-    head = b""
-    with trio.move_on_after(HANDSHAKE_S):
-        while True:
+async def read_head(stream: trio.abc.Stream, head: bytes = b"", within_s: float = HANDSHAKE_S) -> bytes:
+    """The bytes up to the end of an HTTP head (and whatever came with them); empty when there is none in time.
+
+    `head` is what was read of it already.
+    """
+    with trio.move_on_after(within_s):
+        await trio.lowlevel.checkpoint()
+        while b"\r\n\r\n" not in head and len(head) < HEAD_LIMIT:
             data = await stream.receive_some(HEAD_LIMIT)
             if not data:
                 return b""
             head += data
-            if b"\r\n\r\n" in head or len(head) >= HEAD_LIMIT:
-                return head
+        return head
     return b""
 
 
@@ -161,10 +163,10 @@ class Server:
         """One connection from its first byte to its end; returns when it is over and never raises for a client's fault."""
         try:
             head = b"" if self.exchange.is_down else await read_head(stream)
-            if asks_upgrade(head):
+            while head and not asks_upgrade(head):
+                head = await self._serve_request(stream, head, peer)
+            if head:
                 await self._serve_socket(ReplayStream(stream, head), peer)
-            elif head:
-                await self._serve_posts(stream, head, peer)
         except* Gone:
             pass
         finally:
@@ -277,27 +279,26 @@ class Server:
 
     # -- REST
 
-    async def _serve_posts(self, stream: trio.abc.Stream, head: bytes, peer: str) -> None:
-        """Requests of one HTTP/1.1 connection, one after the other."""
+    async def _serve_request(self, stream: trio.abc.Stream, head: bytes, peer: str) -> bytes:
+        """One request of an HTTP/1.1 connection; the next one's head, which may ask for a WebSocket, or nothing."""
         http = h11.Connection(h11.SERVER)
         http.receive_data(head)
-        await trio.lowlevel.checkpoint()
         try:
-            while True:
-                asked = await self._next_request(http, stream)
-                if asked is None or self.exchange.is_down:
-                    return
-                status, body = self._answer(asked[0], asked[1], peer)
-                await self._reply(http, stream, status, body)
-                if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
-                    return
-                http.start_next_cycle()
+            asked = await self._next_request(http, stream)
+            if asked is None or self.exchange.is_down:
+                return b""
+            status, body = self._answer(asked[0], asked[1], peer)
+            await self._reply(http, stream, status, body)
         except h11.RemoteProtocolError as error:
             if http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
                 await self._reply(http, stream, error.error_status_hint, b'{"message":"bad request"}')
+            return b""
+        if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+            return b""
+        return await read_head(stream, http.trailing_data[0], REST_IDLE_S)
 
     async def _next_request(self, http: h11.Connection, stream: trio.abc.Stream) -> tuple[h11.Request, bytes] | None:
-        """The next whole request; None when the peer is done, silent for too long, or sends too much."""
+        """The whole request; None when the peer is done, silent for too long, or sends too much."""
         request: h11.Request | None = None
         body = bytearray()
         with trio.move_on_after(REST_IDLE_S):
