@@ -28,6 +28,7 @@ from actors.console.settings import Settings
 from actors.console.snapshots import CellSnapshot
 from actors.console.summary import run_figures, write_summary
 from actors.hosting import Hosted
+from actors.left_on import LeftOn
 from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
 from actors.paper_process import PaperProcess, access_of, follow_renaming
 from actors.pipes import start_ticks, wait_exit
@@ -40,8 +41,7 @@ from actors.venues.access import FIRST_CELL_SLOT, GUARD_SLOT, Access
 GUARD_PATIENCE_S = 6.0
 """After the cells are gone without a proof the guard is given this long before the last line says that it goes on."""
 GUARD_RESTART_S, GUARD_RESTART_MAX_S = 0.2, 5.0
-GUARD_SETTLED_S = 30.0
-"""A guard that lived this long is restarted at once when it dies; one that keeps dying waits longer each time."""
+"""Between a guard's death and its successor's birth; doubled each time while none gets ready."""
 
 
 @attrs.define
@@ -83,9 +83,10 @@ class Supervisor:
         self.last_words: list[str] = []
         self._run_id = format(Clock().wall_ns() // 1_000_000, "x")
         self._stopping = trio.Event()
-        self._cells_done = trio.Event()
         self._changed = trio.Event()
         self._former_setting: bool | None = None
+        """Cancel-on-disconnect as the operator had it; None where it is no lasting setting."""
+        self._left_on: LeftOn | None = None
         self._access: Access | None = None
         self._paper: PaperProcess | None = None
 
@@ -94,41 +95,57 @@ class Supervisor:
     async def run(self) -> int:
         """Exit code of the run."""
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            try:
-                await self._open_venue()
-                assert self._access is not None  # just set
-                await preflight(self.settings, self._access)
-                async with trio.open_nursery() as helpers:
-                    helpers.start_soon(self._obey, signals)
-                    helpers.start_soon(self._show)
-                    helpers.start_soon(self._serve_status)
-                    helpers.start_soon(self._end_on_time)
-                    helpers.start_soon(self._watch_paper)
-                    async with trio.open_nursery() as children:
-                        if self.settings.supervision.guard:
-                            children.start_soon(self._keep_guard)
-                        for post in self.posts:
-                            children.start_soon(self._keep_cell, post)
-                        await self._stopping.wait()
-                        await self._stop_cells()
-                        await self._dismiss_guard()
-                        children.cancel_scope.cancel()
-                    helpers.cancel_scope.cancel()
-            finally:
-                self._let_go_of_paper()
+            async with trio.open_nursery() as helpers:
+                helpers.start_soon(self._obey, signals)
+                try:
+                    await self._prepare()
+                    if not self._stopping.is_set():
+                        for helper in (self._show, self._serve_status, self._end_on_time, self._watch_paper):
+                            helpers.start_soon(helper)
+                        await self._keep_children()
+                finally:
+                    self._let_go_of_paper()
+                helpers.cancel_scope.cancel()
         return self._last_line()
 
-    async def _open_venue(self) -> None:
+    async def _prepare(self) -> None:
+        """The venue, and whether it takes us at all; a signal ends it at once, for nothing is born yet."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._cancel_when_told, nursery.cancel_scope)
+            self._access = await self._open_venue()
+            facts = await preflight(self.settings, self._access)
+            if self.settings.venue.exchange == "derive":
+                self._left_on = LeftOn(self.folder.path.parent, f"{self._access.ws_url} {self._access.wallet}")
+                self._former_setting = self._left_on.former(facts.cancel_on_disconnect)
+                if self._former_setting != facts.cancel_on_disconnect:
+                    self.screen.say("info", "an earlier run of ours left cancel-on-disconnect on; a clean stop sets it back")
+            nursery.cancel_scope.cancel()
+
+    async def _cancel_when_told(self, scope: trio.CancelScope) -> None:
+        await self._stopping.wait()
+        scope.cancel()
+
+    async def _keep_children(self) -> None:
+        async with trio.open_nursery() as children:
+            if self.settings.supervision.guard:
+                children.start_soon(self._keep_guard)
+            for post in self.posts:
+                children.start_soon(self._keep_cell, post)
+            await self._stopping.wait()
+            await self._stop_cells()
+            await self._dismiss_guard()
+            children.cancel_scope.cancel()
+
+    async def _open_venue(self) -> Access:
         """The venue's address and our account there; on paper, the exchange is started first."""
         if not self.settings.is_paper or self.settings.venue.url:
-            self._access = Access.of(self.settings)
-            return
+            return Access.of(self.settings)
         paper = self._paper = PaperProcess(self.settings, str(self.folder.path / "ledger.jsonl"), self.folder.stderr)
         facts = await paper.start()
         for line in follow_renaming(self.settings, facts):
             self.screen.say("info", line)
-        self._access = access_of(self.settings, facts)
         self.screen.say("info", f"paper exchange at {facts['ws_url']}")
+        return access_of(self.settings, facts)
 
     async def _watch_paper(self) -> None:
         """Without its exchange a run on paper has nothing to come back to."""
@@ -196,7 +213,6 @@ class Supervisor:
         """One guard at all times until it is dismissed; without one the cells send nothing new."""
         pause = GUARD_RESTART_S
         while True:
-            born = trio.current_time()
             guard = await self._one_guard()
             if guard.farewell is not None:
                 self.guard_word = guard.farewell.text if guard.farewell.confirmed else ""
@@ -204,8 +220,7 @@ class Supervisor:
                 return
             self._tell_cells(alive=False)
             self.screen.say("error", f"the guard died (status {guard.status}); nothing new is sent until it is back")
-            lived = trio.current_time() - born
-            pause = GUARD_RESTART_S if lived > GUARD_SETTLED_S else min(GUARD_RESTART_MAX_S, pause * 2)
+            pause = GUARD_RESTART_S if guard.ready is not None else min(GUARD_RESTART_MAX_S, pause * 2)
             await trio.sleep(pause)
 
     async def _one_guard(self) -> Hosted:
@@ -298,8 +313,6 @@ class Supervisor:
         cell = post.hosted
         if cell is not None and cell.ready is not None:
             post.unproven = False  # it has reconciled: whatever an earlier incarnation left is gone
-            if self._former_setting is None:
-                self._former_setting = cell.ready.former_cancel_on_disconnect
         if cell is not None and cell.farewell is not None and not self._stopping.is_set():
             # It ends by itself; the wallet is its alone to restore only where no other cell still needs the setting.
             alone = len(self.posts) == 1 and cell.farewell.confirmed
@@ -323,6 +336,8 @@ class Supervisor:
             first.send(Leave(self._former_setting))
             with trio.move_on_after(2.0):
                 await self._until(lambda: first.left or not first.is_alive)
+            if first.restored and self._left_on is not None:
+                self._left_on.forget()
         for cell in alive:
             cell.send(Leave())
         with trio.move_on_after(3.0):
@@ -343,7 +358,7 @@ class Supervisor:
                 await self._until(lambda: not guard.is_alive)
         elif guard.farewell is None:
             self.screen.say("error", "not everything is proven: the guard takes over")
-            with trio.move_on_after(GUARD_PATIENCE_S):
+            with trio.move_on_after(min(GUARD_PATIENCE_S, 2.0 + self.settings.supervision.stop_timeout_s)):
                 await self._until(self._has_guard_finished)
 
     def _has_guard_finished(self) -> bool:

@@ -33,6 +33,8 @@ class Hosted:
         self.snapshot: CellSnapshot | None = None
         self.farewell: Farewell | None = None
         self.left = False
+        self.restored = False
+        """It has set the wallet back to its former setting."""
         self.acting = ""
         """Why the guard is pulling everything; empty while it only watches."""
         self.status: int | None = None
@@ -117,7 +119,7 @@ class Hosted:
                 case Farewell():
                     self.farewell = message
                 case Left():
-                    self.left = True
+                    self.left, self.restored = True, message.restored
                 case Acting():
                     self.acting = message.why
                 case _:

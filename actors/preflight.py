@@ -29,11 +29,14 @@ INDEX_S = 3.0
 RETRY_S = 1.0
 
 
-async def preflight(settings: Settings, access: Access) -> None:
-    """Every cell's choice against the listing, then the credentials. Raises ConfigError, VenueRefused, VenueUnreachable."""
+async def preflight(settings: Settings, access: Access) -> AccountFacts:
+    """Every cell's choice against the listing, then the credentials; the account as it is before us.
+
+    Raises ConfigError, VenueRefused, VenueUnreachable.
+    """
     for cell in settings.cells:
         await look(settings, cell, access)
-    await ask_account(settings, access)
+    return await ask_account(settings, access)
 
 
 async def ask_account(settings: Settings, access: Access) -> AccountFacts:

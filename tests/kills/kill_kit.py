@@ -199,6 +199,13 @@ class Exchange:
     def lever(self, name: str, **body: Any) -> None:
         self.post(f"paper/{name}", **body)
 
+    def freeze(self) -> None:
+        """Nobody answers any more, and nobody hangs up either."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
     def close(self) -> None:
         _end(self.process)
 

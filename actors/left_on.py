@@ -1,0 +1,52 @@
+"""Whether cancel-on-disconnect was on before us: remembered on disk, for a killed run cannot set it back.
+
+Owns one small file in the journal folder, with the wallets whose setting we found off and switched on. The next run that
+finds it on then knows that it was us, and sets it back when it stops cleanly. Never asks the venue. Invariant: a wallet is
+in the file from before we switch the setting on until it was set back; a disk that refuses costs only this memory.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+from loguru import logger
+
+NAME = "left-on.json"
+
+
+class LeftOn:
+    """`who` names wallet and site."""
+
+    def __init__(self, folder: Path, who: str) -> None:
+        self._path = folder / NAME
+        self._who = who
+
+    def former(self, is_on: bool) -> bool:
+        """The operator's own setting, given what the venue says now; notes that it is about to be switched on."""
+        if not is_on:
+            self._keep(self._read() | {self._who})
+            return False
+        return self._who not in self._read()
+
+    def forget(self) -> None:
+        """It was set back."""
+        self._keep(self._read() - {self._who})
+
+    def _read(self) -> set[str]:
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=set[str])
+        except FileNotFoundError:
+            return set()
+        except (OSError, msgspec.DecodeError) as exc:
+            logger.warning("{} cannot be read: {}", self._path, exc)
+            return set()
+
+    def _keep(self, wallets: set[str]) -> None:
+        fresh = self._path.with_suffix(".new")
+        try:
+            fresh.write_bytes(msgspec.json.encode(sorted(wallets)))
+            os.replace(fresh, self._path)
+        except OSError as exc:
+            logger.warning("{} cannot be written ({}): a killed run will leave cancel-on-disconnect on", self._path, exc)
