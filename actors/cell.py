@@ -17,6 +17,7 @@ import tricycle
 import trio
 from loguru import logger
 
+from actors import mass_quoting
 from actors.clerk import Clerk
 from actors.clock import Clock
 from actors.console.listing import Chosen, choose, is_chosen
@@ -174,7 +175,7 @@ class Cell:
         self._admit(chosen)
         self.phase_detail = "logging in"
         await services.start(self.desk.link.run)
-        await self.protection.set_up()
+        await mass_quoting.begin(self.desk, self.protection, self.truth.facts, self.settings.quoting.quote_mode)
         truth = self.truth
         for job in (self.desk.work, truth.keep, truth.resolve, truth.audit, truth.stay_logged_in, self.market.mend_gaps):
             services.start_soon(job)

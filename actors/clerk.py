@@ -49,6 +49,8 @@ class Answered(msgspec.Struct, frozen=True):
     order: Order
     """The order placed, amended or cancelled."""
     old: Order | None = None
+    outcome: Outcome | None = None
+    """What the answer proves, where it had to be read with others' (mass quotes); None: still to be read."""
 
 
 @attrs.define
@@ -192,7 +194,7 @@ class Clerk:
         if posted.lost:
             self._lost(order, old)
         else:
-            outcome = self.dialect.read_outcome(posted.call, posted.result, posted.error)
+            outcome = answer.outcome or self.dialect.read_outcome(posted.call, posted.result, posted.error)
             for news in outcome.orders:
                 self.apply_order(news)
             for fill in outcome.fills:

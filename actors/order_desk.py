@@ -18,22 +18,20 @@ from actors.clock import Clock
 from actors.console.settings import QuotingSettings
 from actors.mailboxes import Doorbell
 from actors.trading.actions import Action, ActionKind, plan
+from actors.trading.batch import Batch, Part, moves_only
 from actors.trading.budget import Budget
 from actors.trading.instruments import Instrument, Side
 from actors.trading.lives import RENEWED_AT, SHORTEST_S
 from actors.trading.orders import Order, OrderState
 from actors.trading.quotes import Quote, QuotePair, RiskApproved
 from actors.trading.quoting import needs_requote
-from actors.venues.dialect import (
-    Call,
-    Dialect,
-    OrderRequest,
-    Pool,
-)
+from actors.venues.dialect import Call, Dialect, MassQuoting, OrderRequest, Outcome, Pool
 from actors.venues.link import VenueLink
 from actors.venues.pending import Posted
 from actors.venues.proof import RunLabel
 
+GATHER_S = 0.01
+"""In mass: how long the desk waits for the instruments that the same news moves."""
 CHUNK_S = 0.002
 """The desk works this long at most, then lets the writer flush (design section 3)."""
 RENEW_SPREAD = 0.15
@@ -77,10 +75,17 @@ class OrderDesk:
         self._clock = clock
         self._settings = settings
         self._mmp = mmp
+        self._mass: MassQuoting | None = None
+        self._batch: Batch | None = None
+        """Where quotes leave in mass: what this pass over the bag has gathered."""
         self._bag: dict[str, QuotePair] = {}
         self._bell = Doorbell()
         self._differs_since: dict[tuple[str, Side], float] = {}
         clerk.on_rate = self.rate_refused
+
+    def quote_in_mass(self, mass: MassQuoting) -> None:
+        """From now on many instruments leave in one call; single cancels stay what they are."""
+        self._mass, self._batch = mass, Batch(mass.most_instruments)
 
     # -- what others ask
 
@@ -138,7 +143,8 @@ class OrderDesk:
         would take longer: True when done. The link connects again by itself, and reconciling proves what is left."""
         live = sum(1 for _ in self.orders.live())
         room = self.budget.left(Pool.MATCHING, trio.current_time())
-        if not self.dialect.hang_up_cancels or not self.link.is_up or room is None or live <= room:
+        is_slow = self._batch is None and room is not None and live > room
+        if not (self.dialect.hang_up_cancels and self.link.is_up and is_slow):
             return False
         self.clerk.figures.requests["hang_up"] += 1
         self.link.drop(reason)
@@ -175,6 +181,8 @@ class OrderDesk:
         while True:
             with trio.move_on_after(wait):
                 await self._bell.wait()
+            if self._batch is not None:
+                await trio.sleep(GATHER_S)
             wait = await self._drain()
 
     async def _drain(self) -> float:
@@ -192,9 +200,10 @@ class OrderDesk:
                 self.risk.exposure.release(pair.instrument)
             else:
                 shortest = min(shortest, wait)
-            if self._clock.wall_ns() - clock_start > CHUNK_S * 1e9:
+            if self._batch is None and self._clock.wall_ns() - clock_start > CHUNK_S * 1e9:
                 await trio.lowlevel.checkpoint()
                 clock_start = self._clock.wall_ns()
+        self._send_batch()
         return shortest
 
     def _weight(self, pair: QuotePair, now: float) -> float:
@@ -215,9 +224,10 @@ class OrderDesk:
             self.orders.working(pair.instrument),
             needs_requote=lambda order, quote: self._differs(order, quote, instrument, now),
             must_renew=self.must_renew,
-            native_amend=self.dialect.native_amend,
+            native_amend=self.dialect.native_amend and self._batch is None,
         )
-        wait = 0.0
+        if self._batch is not None:
+            return self._gather(moves_only(actions), instrument, pair, self._batch, now)
         for position, action in enumerate(actions):
             cancel = action.kind is ActionKind.CANCEL
             # A pair moves as one, unless its first half stops a loss: then the second may follow when budget allows.
@@ -227,6 +237,48 @@ class OrderDesk:
                 return wait
             self._act(action, instrument, pair)
         return 0.0
+
+    def _gather(self, actions: list[Action], instrument: Instrument, pair: QuotePair, batch: Batch, now: float) -> float:
+        """Into the batch, when it may leave in this pass. Returns as `_execute` does; cancels need not wait for it."""
+        wait = self.budget.wait_for(Pool.MASS_QUOTE, now)
+        if wait <= 0 and not batch.has_room(pair.instrument):
+            wait = GATHER_S
+        is_done = True
+        for action in actions:
+            if wait <= 0:
+                self._act(action, instrument, pair, batch)
+            elif action.kind is ActionKind.CANCEL and self.budget.wait_for(Pool.MATCHING, now, cancel=True) <= 0:
+                self._act(action, instrument, pair)
+            else:
+                is_done = False
+        return 0.0 if is_done else wait
+
+    def _send_batch(self) -> None:
+        """One call for all that was gathered; each side's outcome goes to its own order."""
+        parts = self._batch.take() if self._batch is not None else []
+        if self._mass is None or not parts:
+            return
+        sides = [part.side for part in parts]
+        reject_ms = min((part.order.reject_ms for part in parts if part.side.order is not None), default=self._reject_ms())
+        call = self._mass.write(sides, self.label.text, reject_ms)
+        self.budget.spend(call.pool, trio.current_time())
+        self.clerk.figures.requests["mass_quote"] += 1
+        if not self.link.post(call, lambda posted: self._mass_answered(posted, parts)):
+            for part in parts:
+                self._unsend(part.kind, part.order, part.old)
+        for part in parts:
+            self.clerk.touched(part.order.instrument)
+
+    def _mass_answered(self, posted: Posted, parts: list[Part]) -> None:
+        assert self._mass is not None  # it wrote the call
+        outcomes: list[Outcome | None] = [None] * len(parts)
+        if not posted.lost:
+            outcomes = [*self._mass.read([part.side for part in parts], posted.result, posted.error)]
+        for part, outcome in zip(parts, outcomes, strict=True):
+            self.clerk.take(Answered(posted, part.kind, part.order, part.old, outcome))
+        if posted.error is not None and self._mass.is_withdrawn(posted.error[0]):
+            self._mass.is_on, self._mass, self._batch = False, None, None
+            self.clerk.on_event("warning", f"mass quotes were withdrawn ({posted.error[1]}): going on with single orders")
 
     def _whole(self, pair: QuotePair, now: float) -> QuotePair:
         """A pair of which one side keeps being refused is pulled whole after `retry_side_s`: half a quote is a bet."""
@@ -258,23 +310,29 @@ class OrderDesk:
             return instrument.tick_at(price)
         return max(1, math.ceil(money / instrument.tick_float - 1e-6))
 
-    def _act(self, action: Action, instrument: Instrument, pair: QuotePair) -> None:
-        """One request out of the door; the table knows of it before the link does."""
+    def _act(self, action: Action, instrument: Instrument, pair: QuotePair, batch: Batch | None = None) -> None:
+        """One request out of the door, or one side into the batch; the table knows of it before the link does."""
         now = trio.current_time()
         if action.kind is ActionKind.CANCEL:
             assert action.order is not None  # a cancel names its order
-            self._cancel(action.order)
+            self._cancel(action.order, batch)
             return
         quote = action.quote
         assert quote is not None  # only cancels have none
         amount = quote.amount + (action.order.filled if action.kind is ActionKind.AMEND and action.order else 0)
         if not self.may_send or not self.risk.still_fits(pair.instrument, action.side, quote.amount):
             if action.order is not None and action.danger > 0:
-                self._cancel(action.order)  # cannot be moved, must not stay
+                self._cancel(action.order, batch)  # cannot be moved, must not stay
             return
         request = self._request(instrument, action.side, Quote(quote.price, amount))
         self._differs_since.pop((pair.instrument, action.side), None)
+        self.latest_reject_ms = max(self.latest_reject_ms, request.reject_ms)
         old = action.order
+        if batch is not None:
+            order = self.orders.placing(request, now, replaces=old)
+            self.clerk.sent(action.kind, order)
+            batch.add(action.kind, order, old, request)
+            return
         if action.kind is ActionKind.PLACE or old is None:
             order = self.orders.placing(request, now)
             call = self.dialect.place(request)
@@ -285,7 +343,6 @@ class OrderDesk:
         else:
             call = self.dialect.replace(request, old, old.filled)
             order = self.orders.placing(request, now, replaces=old)
-        self.latest_reject_ms = max(self.latest_reject_ms, request.reject_ms)
         self._post(call, action.kind, order, None if action.kind is ActionKind.AMEND else old)
 
     def _request(self, instrument: Instrument, side: Side, quote: Quote) -> OrderRequest:
@@ -299,12 +356,20 @@ class OrderDesk:
             client_id=client_id,
             label=client_id if self.dialect.labels_are_identity else self.label.text,
             expires_s=self._expiry_s(instrument.name, now_ns / 1e9) if self.dialect.signs_lives else 0,
-            reject_ms=now_ns // 1_000_000 + int(self._settings.reject_after_s * 1000),
+            reject_ms=self._reject_ms(),
             mmp=self._mmp,
         )
 
-    def _cancel(self, order: Order) -> None:
+    def _reject_ms(self) -> int:
+        """The last moment, on the venue's clock, at which what is sent now may still take effect."""
+        return self._clock.now_ms() + int(self._settings.reject_after_s * 1000)
+
+    def _cancel(self, order: Order, batch: Batch | None = None) -> None:
         self.orders.cancelling(order, trio.current_time())
+        if batch is not None:
+            self.clerk.sent(ActionKind.CANCEL, order)
+            batch.add(ActionKind.CANCEL, order, None, None)
+            return
         self._post(self.dialect.cancel(order), ActionKind.CANCEL, order, None)
 
     def _post(self, call: Call, kind: ActionKind, order: Order, old: Order | None) -> None:
@@ -313,13 +378,16 @@ class OrderDesk:
         self.budget.spend(call.pool, now, instrument=order.instrument)
         sent = self.link.post(call, lambda posted: self.clerk.take(Answered(posted, kind, order, old)))
         if not sent:
-            # The link is down, nothing left the house: undo what was noted.
-            if kind in (ActionKind.PLACE, ActionKind.REPLACE):
-                self.orders.refused(order, "link down")
-            for touched in (old, order):
-                if touched is not None:
-                    self.orders.untouched(touched)
+            self._unsend(kind, order, old)
         self.clerk.touched(order.instrument)
+
+    def _unsend(self, kind: ActionKind, order: Order, old: Order | None) -> None:
+        """The link is down, nothing left the house: undo what was noted."""
+        if kind in (ActionKind.PLACE, ActionKind.REPLACE):
+            self.orders.refused(order, "link down")
+        for touched in (old, order):
+            if touched is not None:
+                self.orders.untouched(touched)
 
 
 def hash_fraction(text: str) -> float:

@@ -26,9 +26,12 @@ LOOK_S = 1.0
 """While frozen the venue is asked this often whether it still is."""
 
 
-def terms_of(settings: Settings, underlying: str) -> MmpTerms | None:
-    """What the cells of one underlying want together; None when none wants protection. Amounts add up, times agree."""
-    cells = [cell for cell in settings.cells if cell.underlying == underlying and cell.mmp.enabled]
+def terms_of(settings: Settings, underlying: str, *, is_required: bool = False) -> MmpTerms | None:
+    """What the cells of one underlying want together; None when none wants protection. Amounts add up, times agree.
+
+    `is_required`: the way we quote needs protection, whether it was switched on or not.
+    """
+    cells = [cell for cell in settings.cells if cell.underlying == underlying and (cell.mmp.enabled or is_required)]
     if not cells:
         return None
     first = cells[0].mmp
@@ -56,6 +59,7 @@ class Protection:
     ) -> None:
         self.terms = terms_of(settings, cell.underlying) if cell.mmp.enabled else None
         self.trips = 0
+        self._settings = settings
         self._cell = cell
         self._dialect = dialect
         self._link = link
@@ -63,6 +67,14 @@ class Protection:
         self._clock = clock
         self._recent: deque[float] = deque()
         self._frozen_until_ms: int | None = None
+
+    def insist(self) -> None:
+        """Mass quotes are always under protection, switched on or not."""
+        self.terms = terms_of(self._settings, self._cell.underlying, is_required=True)
+
+    def relent(self) -> None:
+        """No mass quotes after all: as configured."""
+        self.terms = terms_of(self._settings, self._cell.underlying) if self._cell.mmp.enabled else None
 
     async def set_up(self) -> None:
         """Our terms at the venue, verified. ConfigError when it does not keep them."""

@@ -398,6 +398,10 @@ class OrderTable:
     def _learn_venue_id(self, order: Order, venue_id: str) -> None:
         if venue_id and order.venue_id != venue_id:
             order.venue_id = venue_id
+            moved = self._by_venue.get(venue_id)
+            if moved is not None and moved is order.replaces:
+                # The venue moved the old order instead of making a new one: what it filled, and owes, is the new one's.
+                order.seen_filled, moved.reported_filled = moved.seen_filled, moved.seen_filled
             self._by_venue[venue_id] = order
             early = self._orphan_fills.pop(venue_id, 0)
             if early:

@@ -247,6 +247,37 @@ class Outcome(msgspec.Struct, frozen=True):
     """Of a bulk cancel: how many; None where the venue does not say."""
 
 
+class MassSide(msgspec.Struct, frozen=True):
+    """One side of one instrument in a mass quote: what is wanted there."""
+
+    instrument: str
+    side: Side
+    client_id: str
+    order: OrderRequest | None = None
+    """None: nothing may rest there any more."""
+    moves: bool = False
+    """Only the price of what rests is changed: where nothing rests any more, nothing may come to."""
+
+
+class MassQuoting(Protocol):
+    """Many instruments in one request, at venues that have it; each side has an outcome of its own."""
+
+    is_on: bool
+    """Set once, when the cell has chosen to quote this way."""
+    most_instruments: int
+
+    def write(self, sides: Sequence[MassSide], run_label: str, reject_ms: int) -> Call:
+        """One call for sides of one index; `reject_ms` on the venue's clock, as for single orders."""
+
+    def read(
+        self, sides: Sequence[MassSide], result: msgspec.Raw | None, error: tuple[int, str, str] | None
+    ) -> list[Outcome]:
+        """What the answer proves, side by side; exactly one of `result` and `error` is given."""
+
+    def is_withdrawn(self, code: int) -> bool:
+        """A refusal with this code means that no mass quote will be accepted any more."""
+
+
 @attrs.frozen
 class RateLimit:
     """A bucket: `per_second` refill, `burst` capacity, in requests."""
@@ -313,6 +344,8 @@ class Dialect(Protocol):
     hang_up_cancels: bool
     """True: closing the private link pulls all that was sent over it and nothing else (Deribit); where single cancels
     would take long, that is the fast scoped mass cancel."""
+    mass: MassQuoting | None
+    """None where the venue has no mass quotes."""
 
     # -- connections
 

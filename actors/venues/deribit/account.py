@@ -15,7 +15,7 @@ TIER_4 = RateLimit(5.0, 20.0)
 """Matching engine below 1 M USD of volume in seven days."""
 NON_MATCHING = RateLimit(20.0, 100.0)
 MASS_QUOTES = RateLimit(2.0, 2.0)
-"""What is guaranteed; more is best effort."""
+"""What is guaranteed; what an account names as its maximum is best effort, refused unread beyond."""
 RENEW_AT = 0.8
 """Of a login's life: the number the venue returned differs from the documented one."""
 
@@ -23,8 +23,8 @@ RENEW_AT = 0.8
 def facts_of(summary: rows.Summary, login_ends_s: float, cancel_on_disconnect: bool) -> AccountFacts:
     limits = summary.limits or {}
     matching = _table(limits, "matching_engine") or limits
-    # The documentation says "guaranteed_quotes" where accounts say "guaranteed_mass_quotes".
-    mass = _limit(matching, "guaranteed_mass_quotes") or _limit(matching, "guaranteed_quotes")
+    # The documentation says "max_quotes" where accounts say "maximum_mass_quotes".
+    mass = _limit(matching, "maximum_mass_quotes") or _limit(matching, "max_quotes")
     return AccountFacts(
         account=str(summary.id),
         limits={

@@ -31,17 +31,22 @@ def call(method: str, params: dict[str, Any], *, kind: str = "query", pool: Pool
 class CallWriter:
     """Writes the calls of one account; numbers its labels."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, first_number: int = 0) -> None:
         self._board = board
-        self._last_number = 0
+        self._last_number = first_number
 
     def next_label(self, now_ns: int, run_label: str) -> str:
         """`run_label` and a number that rises even when the clock stands or steps, and over restarts under one label."""
-        self._last_number = max(self._last_number + 1, now_ns // 1000)
-        label = f"{run_label}-{base36(self._last_number)}"
+        self._last_number = max(self._last_number, now_ns // 1000)
+        label = f"{run_label}-{self.next_number()}"
         if len(label) > MAX_LABEL:
             raise ConfigError(f"order label {label!r}: longer than {MAX_LABEL} characters; shorten the tag")
         return label
+
+    def next_number(self) -> str:
+        """What no label or quote id has been called before."""
+        self._last_number += 1
+        return base36(self._last_number)
 
     # -- orders
 

@@ -14,6 +14,7 @@ from actors.trading.errors import VenueRefused
 from actors.venues.deribit import rows
 from actors.venues.deribit.calls import call
 from actors.venues.deribit.codes import BAD_REQUEST
+from actors.venues.deribit.mass import MassQuotes
 from actors.venues.deribit.names import index_of
 from actors.venues.deribit.terms import Board
 from actors.venues.dialect import MmpTerms, Script
@@ -23,11 +24,11 @@ FINEST_LIMIT = Decimal("0.0001")
 
 
 class Protection:
-    """The scripts of one account; `group` names the mass quotes' own configuration, empty for plain orders'."""
+    """The scripts of one account. Mass quotes have a group's configuration, plain orders the one without a group."""
 
-    def __init__(self, board: Board, group: str = "") -> None:
+    def __init__(self, board: Board, quotes: MassQuotes) -> None:
         self._board = board
-        self.group = group
+        self._quotes = quotes
 
     def set_mmp(self, terms: MmpTerms) -> Script[None]:
         """Replaces the whole protection of the index (and of the group). VenueRefused when the account has none."""
@@ -53,15 +54,15 @@ class Protection:
             ) from None
 
     def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
-        """None where no protection was ever set, or it was removed. `unfreeze_ms` of a frozen one is 0: by hand."""
+        """None where no protection was ever set, or it was removed. `unfreeze_ms` of one frozen for good is 0: by hand."""
         scope = self._scope(currency)
         configs = yield from ask(call("private/get_mmp_config", scope, kind="mmp"), list[rows.MmpRow] | rows.MmpRow)  # type: ignore[arg-type]
         listed = configs if isinstance(configs, list) else [configs]
-        config = next((each for each in listed if self._is_ours(each, scope["index_name"])), None)
+        config = next((each for each in listed if _fits(each, scope)), None)
         if config is None:
             return None
         frozen = yield from ask(call("private/get_mmp_status", scope, kind="mmp"), list[rows.MmpStatusRow])
-        freeze = next((each for each in frozen if self._is_ours(each, scope["index_name"])), None)
+        freeze = next((each for each in frozen if _fits(each, scope)), None)
         return MmpTerms(
             currency,
             int(config.interval * 1000),
@@ -75,14 +76,24 @@ class Protection:
         )
 
     def reset_mmp(self, currency: str) -> Script[None]:
-        yield call("private/reset_mmp", self._scope(currency), kind="mmp")
+        """Both configurations: who resets by hand need not know how we quote. What was never set has nothing to reset."""
+        index = self._scope(currency)["index_name"]
+        refusals: list[VenueRefused] = []
+        for scope in ({"index_name": index}, {"index_name": index, "mmp_group": self._quotes.group(currency)}):
+            try:
+                yield call("private/reset_mmp", scope, kind="mmp")
+            except VenueRefused as refusal:
+                refusals.append(refusal)
+        if len(refusals) > 1:
+            raise refusals[0]
 
     def _scope(self, currency: str) -> dict[str, Any]:
         scope = {"index_name": self._board.index_name(currency, index_of(currency))}
-        return {**scope, "mmp_group": self.group} if self.group else scope
+        return {**scope, "mmp_group": self._quotes.group(currency)} if self._quotes.is_on else scope
 
-    def _is_ours(self, row: rows.MmpRow | rows.MmpStatusRow, index: str) -> bool:
-        return row.index_name == index and (row.mmp_group or "") == self.group
+
+def _fits(row: rows.MmpRow | rows.MmpStatusRow, scope: dict[str, Any]) -> bool:
+    return (row.index_name, row.mmp_group or "") == (scope["index_name"], scope.get("mmp_group", ""))
 
 
 def _limit(value: Decimal) -> float:

@@ -135,6 +135,25 @@ class Placed(msgspec.Struct, gc=False):
     trades: list[TradeRow] = []
 
 
+class MassFault(msgspec.Struct, gc=False):
+    code: int = 0
+    message: str = ""
+
+
+class MassError(msgspec.Struct, gc=False):
+    """`side` is "bid" or "ask"."""
+
+    instrument_name: str
+    side: str
+    error: MassFault
+
+
+class MassResult(msgspec.Struct, gc=False):
+    orders: list[OrderRow] = []
+    trades: list[TradeRow] = []
+    errors: list[MassError] = []
+
+
 class Changes(msgspec.Struct, gc=False):
     orders: list[OrderRow] = []
     trades: list[TradeRow] = []

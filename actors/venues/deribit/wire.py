@@ -20,6 +20,7 @@ from actors.venues.deribit import codes
 from actors.venues.deribit.auth import Credentials
 from actors.venues.deribit.calls import CallWriter
 from actors.venues.deribit.decode import SETTLED_CHANNEL, FrameReader
+from actors.venues.deribit.mass import MassQuotes
 from actors.venues.deribit.names import currency_of, index_of
 from actors.venues.deribit.outcomes import read_outcome
 from actors.venues.deribit.protection import Protection
@@ -29,6 +30,7 @@ from actors.venues.dialect import (
     AccountFacts,
     Call,
     Fill,
+    MassQuoting,
     MmpTerms,
     News,
     OrderRequest,
@@ -72,11 +74,13 @@ class DeribitDialect:
         self._book_suffix = ".none.20.100ms" if books == "grouped" else f".{books}"
         self._reader = FrameReader(self.board)
         self._decoders = self._reader.decoders
-        self._writer = CallWriter(self.board)
+        self._writer = CallWriter(self.board, clock_ns() // 1000)
+        self._quotes = MassQuotes(self.board, self._reader, self._writer)
+        self.mass: MassQuoting | None = self._quotes
         self._scripts = Conversations(
             self.board, self._reader, credentials=credentials, clock_ns=clock_ns, sends_secret=sends_secret
         )
-        self._protection = Protection(self.board)
+        self._protection = Protection(self.board, self._quotes)
 
     def learn(self, instruments: Iterable[Instrument]) -> None:
         """Teach instruments that another process (or link) loaded."""
@@ -170,8 +174,8 @@ class DeribitDialect:
         return None
 
     def cancel_ours(self, run_label: str, underlying: str) -> list[Call]:
-        """Every order has a label of its own: only single cancels, or a hang-up, are scoped to us."""
-        return []
+        """Mass quotes of a run are one set. Orders have a label each: single cancels, or a hang-up, are scoped to us."""
+        return [self._quotes.cancel_run(run_label)] if self._quotes.is_on else []
 
     def cancel_account(self) -> list[Call]:
         return [self._writer.cancel_account()]

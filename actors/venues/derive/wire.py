@@ -29,6 +29,7 @@ from actors.venues.dialect import (
     AccountFacts,
     Call,
     Fill,
+    MassQuoting,
     MmpTerms,
     News,
     OrderRequest,
@@ -53,6 +54,7 @@ class DeriveDialect:
     signs_lives = True
     lists_by_channel = False
     hang_up_cancels = False
+    mass: MassQuoting | None = None
 
     def __init__(
         self,

@@ -109,7 +109,7 @@ def test_login_proves_the_key_and_leaves_cancel_on_disconnect_on():
         Pool.MATCHING: RateLimit(5, 20),
         Pool.OTHER: RateLimit(20, 100),
         Pool.BULK_CANCEL: RateLimit(5, 20),
-        Pool.MASS_QUOTE: RateLimit(2, 2),
+        Pool.MASS_QUOTE: RateLimit(10, 10),
     }
 
 
@@ -169,7 +169,7 @@ def test_limits_are_read_in_either_spelling_and_default_to_the_smallest_tier():
     facts, _ = drive(newcomer().find_account(), Account(limits=example["limits"]))
     assert facts.limits[Pool.MATCHING] == RateLimit(200, 250)
     assert facts.limits[Pool.OTHER] == RateLimit(1000, 1500)
-    assert facts.limits[Pool.MASS_QUOTE] == RateLimit(2, 2)
+    assert facts.limits[Pool.MASS_QUOTE] == RateLimit(10, 10)
     for nothing in (None, {}, {"matching_engine": {"trading": {"total": {"rate": 0, "burst": "many"}}}}):
         facts, _ = drive(newcomer().find_account(), Account(limits=nothing))
         assert facts.limits[Pool.MATCHING] == RateLimit(5, 20)
@@ -384,6 +384,7 @@ TERMS = MmpTerms("ETH", 5000, 30_000, Decimal("2.5"), Decimal("1.23456"), vega_l
 def test_protection_is_set_in_the_venues_units_and_read_back_in_ours():
     """Seconds, an index, limits cut down to four decimals; a limit that is not set is left out."""
     stored: dict[str, Any] = {}
+    resets: list[dict[str, Any]] = []
 
     def venue(call: Call, params: dict[str, Any]) -> Any:
         if call.method == "private/set_mmp_config":
@@ -393,8 +394,8 @@ def test_protection_is_set_in_the_venues_units_and_read_back_in_ours():
             return [{"index_name": "btc_usd", "interval": 1, "frozen_time": 1}, stored]
         if call.method == "private/get_mmp_status":
             return [{"index_name": "eth_usd", "frozen_until": 0}]
-        assert params == {"index_name": "eth_usd"}
-        return "ok"
+        resets.append(params)
+        return "ok" if "mmp_group" not in params else Refusal(11050)
 
     dialect = maker()
     drive(dialect.set_mmp(TERMS), venue)
@@ -416,6 +417,9 @@ def test_protection_is_set_in_the_venues_units_and_read_back_in_ours():
     assert held.is_frozen
     assert held.unfreeze_ms == 0, "until reset by hand"
     drive(dialect.reset_mmp("ETH"), venue)
+    assert resets == [{"index_name": "eth_usd"}, {"index_name": "eth_usd", "mmp_group": "sm-eth_usd"}]
+    with pytest.raises(VenueRefused):
+        drive(dialect.reset_mmp("ETH"), lambda *_: Refusal(11050))
 
 
 def test_protection_as_the_documentation_shows_it_is_read():

@@ -1,0 +1,40 @@
+"""The choice between single orders and mass quotes, made once after login: what is asked for and what the venue grants.
+
+Owns the order of the steps (granted? protection set? only then quoted so) and what is said when it cannot be had. Sends
+no quote: the desk does. Invariant: quotes leave in mass only after the venue has echoed the protection they need.
+"""
+
+from __future__ import annotations
+
+from loguru import logger
+
+from actors.order_desk import OrderDesk
+from actors.protection import Protection
+from actors.trading.errors import ConfigError, VenueRefused
+from actors.venues.dialect import AccountFacts
+
+
+async def begin(desk: OrderDesk, protection: Protection, facts: AccountFacts | None, mode: str) -> str:
+    """Chooses how to quote ("orders" or "mass") and sets up protection for it. ConfigError where `mode` cannot be had."""
+    mass = desk.dialect.mass
+    granted = mass is not None and facts is not None and facts.mass_quote_allowed
+    if mode == "mass" and not granted:
+        raise ConfigError(
+            "quote_mode: mass quotes are not granted to this account; give orders or auto, or ask the venue to enable them"
+        )
+    if mass is None or not granted or mode == "orders":
+        await protection.set_up()
+        return "orders"
+    mass.is_on = True
+    protection.insist()
+    try:
+        await protection.set_up()
+    except VenueRefused as refusal:
+        if mode == "mass":
+            raise ConfigError(f"quote_mode: mass quotes need protection (mmp), which was refused: {refusal}") from None
+        logger.warning("no mass quotes: their protection was refused ({})", refusal)
+        mass.is_on = False
+        protection.relent()
+        return "orders"
+    desk.quote_in_mass(mass)
+    return "mass"
