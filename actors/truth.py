@@ -9,6 +9,7 @@ proven that nothing of an earlier connection can rest, and has read every fill.
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import attrs
 import msgspec
@@ -20,9 +21,10 @@ from actors.mailboxes import Doorbell
 from actors.order_desk import OrderDesk
 from actors.trading.errors import OutcomeUnknown, StrikemakerError, VenueRefused, VenueUnreachable
 from actors.trading.orders import Order, OrderState
-from actors.venues.dialect import AccountFacts, Call, Fill, Pool, VenueOrder
-from actors.venues.link import VenueLink
+from actors.venues.dialect import AccountFacts, Call, Fill, Script, VenueOrder
 from actors.venues.proof import LATE_MS, prefixed, sweep
+
+T = TypeVar("T")
 
 OVERLAP_MS = 60_000
 """Fills are asked from this long before the last known moment: trade ids keep them from counting twice."""
@@ -105,22 +107,22 @@ class Truth:
 
     async def reconcile(self) -> None:
         """Nothing of ours rests, every fill is read, positions are the venue's. Raises what the link raises."""
-        link, dialect = self.desk.link, self.desk.dialect
-        await link.follow(dialect.subscribe(dialect.private_channels(self._underlying), private=True))
-        await self._pull_all(link)
+        dialect = self.desk.dialect
+        await self._follow(dialect.subscribe(dialect.private_channels(self._underlying), private=True))
+        await self._pull_all()
         await self._read_fills()
         for order in list(self.desk.orders.live()):
             self.desk.orders.proven_gone(order, "connection lost")
         await self._read_positions()
         self._log_leftovers()
 
-    async def _pull_all(self, link: VenueLink) -> None:
+    async def _pull_all(self) -> None:
         """Sweeps until a question asked after the last possible arrival is answered "none"."""
         pause = 0.05
         while True:
             asked_ms = self._clock.now_ms()
-            ours = await link.follow(
-                sweep(self.desk.dialect, self._underlying, self._is_ours, self.desk.label.text), self._ask_within_budget
+            ours = await self._follow(
+                sweep(self.desk.dialect, self._underlying, self._is_ours, self.desk.label.text)
             )
             if not ours and asked_ms > self.desk.latest_reject_ms + LATE_MS:
                 return
@@ -131,7 +133,7 @@ class Truth:
         """Applies every execution since the last reading; returns the new ones' list as the venue gave it."""
         asked_ms = self._clock.now_ms()
         since = max(0, (self._fills_from_ms or asked_ms) - OVERLAP_MS)
-        fills = await self.desk.link.follow(self.desk.dialect.fills_since(since, self._underlying))
+        fills = await self._follow(self.desk.dialect.fills_since(since, self._underlying))
         first = self._fills_from_ms == 0
         for fill in fills:
             if first:
@@ -146,7 +148,7 @@ class Truth:
         exposure = self.desk.risk.exposure
         for _ in range(10):
             before = self.desk.orders.trades_seen
-            positions = await self.desk.link.follow(self.desk.dialect.positions(self._underlying))
+            positions = await self._follow(self.desk.dialect.positions(self._underlying))
             await self._read_fills()
             if self.desk.orders.trades_seen == before:
                 break
@@ -179,7 +181,7 @@ class Truth:
         """One question for all of them; those past their reject time and burnt are dead, those seen are alive."""
         asked_ms = self._clock.now_ms()
         suspects = self.desk.orders.unknown()
-        resting = await self.desk.link.follow(self.desk.dialect.open_orders(self._underlying))
+        resting = await self._follow(self.desk.dialect.open_orders(self._underlying))
         alive = {order.client_id: order for order in resting}
         ids = {order.venue_id: order for order in resting}
         for order in suspects:
@@ -205,7 +207,7 @@ class Truth:
             except VenueRefused as exc:
                 logger.debug("burning {} refused: {}", order.client_id, exc)
         else:
-            told = await self.desk.link.follow(
+            told = await self._follow(
                 self.desk.dialect.order_state(order.client_id, order.venue_id, order.instrument, order.changed_ms)
             )
             if told is not None:
@@ -222,11 +224,13 @@ class Truth:
             await trio.sleep(wait)
         budget.spend(call.pool, trio.current_time(), instrument=instrument)
 
-    async def _ask_within_budget(self, call: Call) -> msgspec.Raw:
-        """For sweeps: where every cancel is single, a burst would be over the limit, and some venues hang up then."""
-        if call.pool is Pool.MATCHING:
-            await self._afford(call, call.instrument)
+    async def _ask(self, call: Call) -> msgspec.Raw:
+        """No faster than the venue's budget: questions count too, and a venue hangs up on, or refuses, a burst."""
+        await self._afford(call, call.instrument)
         return await self.desk.link.call(call)
+
+    async def _follow(self, script: Script[T]) -> T:
+        return await self.desk.link.follow(script, self._ask)
 
     # -- the login
 
@@ -261,7 +265,7 @@ class Truth:
         """Strays are cancelled; an order that we hold open and the venue does not show becomes unknown."""
         orders = self.desk.orders
         before = {o.client_id for o in orders.live() if o.state is OrderState.OPEN}
-        resting = await self.desk.link.follow(self.desk.dialect.open_orders(self._underlying))
+        resting = await self._follow(self.desk.dialect.open_orders(self._underlying))
         shown = {order.client_id for order in resting} | {order.venue_id for order in resting}
         for order in resting:
             if self._is_ours(order):
@@ -314,13 +318,13 @@ class Truth:
         """The wallet's former setting, once nothing of ours rests anywhere and before any socket closes."""
         if self.facts is not None:
             former = attrs.evolve(self.facts, restore_cancel_on_disconnect=cancel_on_disconnect)
-            await self.desk.link.follow(self.desk.dialect.close_private(former))
+            await self._follow(self.desk.dialect.close_private(former))
 
     async def _prove(self, started: float) -> Proof:
         self.desk.hang_up("stopping: hanging up cancels our orders")
         while True:
             try:
-                await self._pull_all(self.desk.link)
+                await self._pull_all()
                 await self._read_fills()
                 for order in list(self.desk.orders.live()):
                     self.desk.orders.proven_gone(order, "stopped")
