@@ -21,7 +21,8 @@ import kill_rows
 import kill_table
 import msgspec
 from kill_kit import Exchange, Maker, until
-from kill_rows import HEARTBEAT_BOUND_S, ROWS, Row, Sample
+from kill_rows import HEARTBEAT_BOUND_S, ROWS, SLOW, Row, Sample
+from network_cut import has_namespace
 
 QUICK, FULL = 1, 20
 PAUSE_S = 1.5
@@ -35,12 +36,13 @@ CALM = (
 def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     random.seed(options.seed)
-    chosen = [row for row in ROWS if not options.rows or any(row.name.startswith(each) for each in options.rows.split(","))]
+    known = (*ROWS, *SLOW) if options.full or options.rows else ROWS
+    chosen = [row for row in known if not options.rows or any(row.name.startswith(each) for each in options.rows.split(","))]
     kills = options.kills or (FULL if options.full else QUICK)
     samples: list[Sample] = []
-    with tempfile.TemporaryDirectory(prefix="chaos") as folder, contextlib.closing(Exchange(Path(folder))) as exchange:
+    with tempfile.TemporaryDirectory(prefix="chaos") as folder, contextlib.closing(_exchange(folder)) as exchange:
         for row in chosen:
-            for sample in _kills(row, exchange, Path(folder), kills):
+            for sample in _kills(row, exchange, Path(folder), 1 if row.is_slow else kills):
                 samples.append(sample)
                 _keep(sample, options.samples)
                 _say(sample)
@@ -51,6 +53,10 @@ def main(argv: list[str]) -> int:
     if options.docs:
         kill_table.into_docs(table)
     return 1 if kill_table.broken(samples) else 0
+
+
+def _exchange(folder: str) -> Exchange:
+    return Exchange(Path(folder), through_proxy=not has_namespace())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,12 +13,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 import attrs
 import msgspec
+from network_cut import SwallowingProxy
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 45.0
@@ -28,7 +29,7 @@ LABEL = "sm-"
 MODULES = {"actors.guard": "guard", "actors.cell_process": "cell", "actors.venues.paper": "exchange"}
 
 
-def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S, every_s: float = 0.01) -> Any:
     """Polls until the condition holds; its value. AssertionError with `what` when it never does."""
     deadline = time.monotonic() + patience_s
     while True:
@@ -36,7 +37,7 @@ def until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_
         if value:
             return value
         assert time.monotonic() < deadline, f"waited {patience_s:g} s in vain: {what}"
-        time.sleep(0.01)
+        time.sleep(every_s)
 
 
 def wall_ns() -> int:
@@ -159,17 +160,21 @@ class LedgerReader:
 class Exchange:
     """A paper exchange process with its ledger; outlives every maker on it."""
 
-    def __init__(self, folder: Path, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, *, through_proxy: bool = False) -> None:
         self.folder = folder
         self.ledger = folder / "ledger.jsonl"
-        self._prefix = list(prefix)
         self.process, self.facts = self._start(0)
+        self.proxy = SwallowingProxy(self.port) if through_proxy else None
+        self.ws_url: str = self.facts["ws_url"]
+        """Where makers connect."""
+        if self.proxy is not None:
+            self.ws_url = self.ws_url.replace(f":{self.port}/", f":{self.proxy.port}/")
         self.reader = LedgerReader(self.ledger)
 
     def _start(self, port: int) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
         words = [sys.executable, str(Path(__file__).with_name("small_exchange.py")), str(self.ledger), str(port)]
         process = subprocess.Popen(
-            [*self._prefix, *words], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            words, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE, start_new_session=True,
         )
         assert process.stdout is not None  # PIPE was asked for
@@ -208,12 +213,14 @@ class Exchange:
 
     def close(self) -> None:
         _end(self.process)
+        if self.proxy is not None:
+            self.proxy.close()
 
 
 class Maker:
     """One supervised run, its processes known by name from the moment they quote."""
 
-    def __init__(self, exchange: Exchange, folder: Path, *words: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(self, exchange: Exchange, folder: Path, *words: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.exchange = exchange
         self.folder = folder
@@ -221,7 +228,7 @@ class Maker:
         account = exchange.facts["accounts"][0]
         self._output: IO[bytes] = (folder / "output.log").open("wb")
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, "supervisor.py", "--plain", "-url", exchange.facts["ws_url"],
+            [sys.executable, "supervisor.py", "--plain", "-url", exchange.ws_url,
              "-wallet", account["wallet"], "-subaccount", str(account["subaccount_id"]),
              "-instruments", ",".join(exchange.names()), "-min-spread", "5", "-size", "0.1",
              "-max-position", "5", "-max-exposure", "100",

@@ -15,9 +15,12 @@ from typing import Any
 
 import attrs
 from kill_kit import Exchange, Maker, alive, children_of, until, wall_ns
+from network_cut import cut
 
 HEARTBEAT_BOUND_S = 3.0
 SETTLED_ORDERS = 6
+LIFE_S = 310.0
+"""Of a signature, at this many orders."""
 SLACK_S = 0.3
 """After a guard's death its cells hear of it within this; what they send later is "new"."""
 
@@ -46,6 +49,8 @@ class Row:
     means: str = ""
     """What happens, for the table."""
     carry_out: Callable[[Row, Exchange, Maker], Sample] | None = None
+    is_slow: bool = False
+    """Minutes: once in a full sitting."""
 
 
 def strike(row: Row, exchange: Exchange, maker: Maker) -> Sample:
@@ -173,12 +178,33 @@ def cut_connections(row: Row, exchange: Exchange, maker: Maker) -> Sample:
     return _survived(row, exchange, maker, at_ns)
 
 
+def without_net(row: Row, exchange: Exchange, maker: Maker) -> Sample:
+    """Everybody is dead and the venue does not notice: the signatures' end is the last net."""
+    exchange.lever("late_cancel", seconds=1e6)
+    at_ns = maker.strike(row.number, *row.who)
+    (zero_s,) = until(lambda: _zero(exchange.reader.read(), at_ns), f"{row.name}: orders expire", LIFE_S + 30, 0.2)
+    exchange.lever("clear")
+    return Sample(row.name, zero_s)
+
+
+def cut_network(row: Row, exchange: Exchange, maker: Maker) -> Sample:
+    """Packets vanish, nobody hangs up; when they pass again the maker reconciles and goes on."""
+    at_ns = wall_ns()
+    with cut(exchange.proxy):
+        (zero_s,) = until(lambda: _zero(exchange.reader.read(), at_ns), f"{row.name}: no order rests", LIFE_S + 30, 0.2)
+    healed_ns = wall_ns()
+    until(lambda: exchange.reader.read().resting >= SETTLED_ORDERS, f"{row.name}: quoting again", 120)
+    first = next(at for at, _ in exchange.reader.sent if at > healed_ns)
+    return Sample(row.name, zero_s, back_s=(first - healed_ns) / 1e9, broken=_unreconciled(exchange, healed_ns))
+
+
 INT, TERM, KILL, STOP = signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP
 ROWS = (
     Row("supervisor SIGINT", ("supervisor",), INT, 1.0, True, 0, "clean stop, with proof"),
     Row("supervisor SIGTERM", ("supervisor",), TERM, 1.0, True, 0, "clean stop, with proof"),
     Row("supervisor SIGINT twice", ("supervisor",), INT, 1.0, True, 0, "the second changes nothing", twice),
     Row("whole group SIGINT", ("supervisor", "cell"), INT, 1.0, True, 0, "Ctrl-C in a terminal: clean stop", whole_group),
+    Row("everything SIGTERM", ("supervisor", "cell", "guard"), TERM, 1.0, True, 0, "clean stop; the guard stays to the end"),
     Row("cell SIGTERM", ("cell",), TERM, 1.0, False, None, "it pulls its quotes, proves it, and is started again"),
     Row("cell SIGINT", ("cell",), INT, None, False, None, "ignored: the supervisor decides", ignored),
     Row("guard SIGTERM", ("guard",), TERM, None, False, None, "ignored", ignored),
@@ -204,4 +230,12 @@ ROWS = (
     Row("guard SIGSTOP", ("guard",), STOP, None, False, None, "silent: killed, and started again", strike_guard),
     Row("connections cut", (), 0, 2.0, False, None, "cancel-on-disconnect; reconnected, reconciled", cut_connections),
 )
+SLOW = (
+    Row(
+        "everything SIGKILL, no cancel-on-disconnect", ("supervisor", "cell", "guard"), KILL, LIFE_S + 2, True, None,
+        "the signatures end", without_net, True,
+    ),
+    Row("network cut, no close", (), 0, LIFE_S + 2, False, None,
+        "the exchange misses its pongs (up to 240 s), else the signatures end", cut_network, True),
+)  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 from kill_kit import ROOT
-from kill_rows import ROWS, Row, Sample
+from kill_rows import ROWS, SLOW, Row, Sample
 
 DOCS = ROOT / "docs" / "what-happens-when.md"
 BEGIN, END = "<!-- kill table: begin -->", "<!-- kill table: end -->"
@@ -31,7 +31,7 @@ def table(samples: Sequence[Sample]) -> str:
         "| what happens | broken |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in ROWS:
+    for row in (*ROWS, *SLOW):
         mine = [sample for sample in samples if sample.row == row.name]
         if mine:
             lines.append(_line(row, mine))
