@@ -31,7 +31,7 @@ from actors.risk import Risk
 from actors.trading.allotment import allot_exposure
 from actors.trading.books import steps_at_most
 from actors.trading.budget import Budget
-from actors.trading.errors import ClockWrong, VenueUnreachable
+from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
 from actors.trading.exposure import Exposure
 from actors.trading.instruments import Instrument
 from actors.trading.lives import shortest_life
@@ -45,11 +45,8 @@ from actors.venues.dialect import AccountFacts, Dialect, Pool, Script
 from actors.venues.link import LinkSettings, VenueLink
 from actors.venues.proof import RunLabel
 from actors.venues.protocol import Notice
+from actors.watch import Watch
 
-WATCH_S = 0.1
-"""How often ages and halts are looked at."""
-LONG_PAUSE_S = 1.0
-"""A loop that did not turn for this long has slept; what came in meanwhile is old."""
 BULK_PULL = 3
 """More live orders than this are pulled by the run's label at once, where the venue can."""
 
@@ -125,11 +122,14 @@ class Cell:
             cell.quoting,
             mmp=cell.mmp.enabled,
         )
+        self.desk.unquotable = lambda name: self.quoters[name].unquotable()
         if guarded:
             self.desk.block("guard", "no word of a living guard yet")
         self.protection = Protection(settings, cell, self.dialect, self.desk.link, self.risk, clock)
         self.clerk.on_mmp = self.protection.trip
         self.truth = Truth(self.desk, cell.underlying, clock)
+        skew_s = settings.venue.max_clock_skew_s
+        self.watch = Watch(self.market, self.desk, self.clerk, self.risk, clock, cell.quoting, skew_s)
 
     # -- the tree
 
@@ -147,7 +147,7 @@ class Cell:
                         quoters.start_soon(self._keep_quoting, name)
                     quoters.start_soon(self._follow_listing, quoters)
                     quoters.start_soon(self._refresh)
-                    quoters.start_soon(self._watch)
+                    quoters.start_soon(self.watch.keep)
                     quoters.start_soon(self.protection.keep)
                     quoters.start_soon(self.valuation.fit)
                     quoters.start_soon(self.valuation.measure)
@@ -165,7 +165,7 @@ class Cell:
             await services.start(self.market.link.run)
         if not self.market.link.epoch:
             raise VenueUnreachable(f"{self.access.exchange} ({self.access.network}): no connection in {patience_s:g} s")
-        await self._compare_clocks()
+        await self.watch.compare_clocks()
         self.phase = "loading instruments"
         self.chosen = choose(self.settings, await self.market.load(), self.clock.now_s())
         chosen = list(self.chosen.instruments)
@@ -227,7 +227,11 @@ class Cell:
         async for instrument in self._fresh_receive:
             if instrument.name in self.instruments:
                 continue
-            await self.market.follow([instrument])
+            try:
+                await self.market.follow([instrument])
+            except (VenueUnreachable, OutcomeUnknown, VenueRefused) as exc:
+                # Its channels are on the list by now: the next connection joins them with all the others.
+                self.market.link.drop(f"{instrument.name} could not be joined: {exc}")
             self._admit([instrument])
             self._event("info", f"{instrument.name} was listed and joins")
             quoters.start_soon(self._keep_quoting, instrument.name)
@@ -240,49 +244,6 @@ class Cell:
                 await trio.sleep(self.settings.quoting.refresh_s / slices)
                 for name in list(self.quoters)[part::slices]:
                     self.quoters[name].picture.bell.ring()
-
-    async def _watch(self) -> None:
-        """What no single quoter can see: a stale index, a dead link, a clock that jumped, a long sleep, a fatal refusal."""
-        while True:
-            before = trio.current_time()
-            await trio.sleep(WATCH_S)
-            self._wake_from(trio.current_time() - before - WATCH_S)
-            if self.clerk.fatal is not None:
-                raise self.clerk.fatal
-            self._halt_if(
-                "market data", not self.market.link.is_up, f"market data link {self.market.link.state}"
-            )
-            age = self.market.index_age_s()
-            self._halt_if(
-                "index", age > self.settings.quoting.max_index_age_s, "the index is stale or has not been heard"
-            )
-            jump = self.clock.jumped()
-            if abs(jump) > self.all_settings.venue.max_clock_skew_s:
-                logger.warning("the wall clock jumped by {:.1f} s: asking the venue again", jump)
-                self.desk.link.drop("the wall clock jumped")
-
-    def _wake_from(self, pause_s: float) -> None:
-        """After a long pause (a frozen process, a blocked loop) nothing believed before it may be acted on."""
-        if pause_s > LONG_PAUSE_S:
-            logger.warning("this process stood still for {:.1f} s: connecting afresh", pause_s)
-            self.desk.block("truth", "woken from a long pause")
-            self.desk.link.drop("woken from a long pause")
-            self.market.link.drop("woken from a long pause")
-
-    async def _compare_clocks(self) -> None:
-        """The venue's clock against ours: followed if close, refused if not."""
-        bound_s = self.all_settings.venue.max_clock_skew_s
-        asked = trio.current_time()
-        ours_ns = self.clock.wall_ns()
-        told_ms = await self.market.link.follow(self.dialect.server_time())
-        travel_s = trio.current_time() - asked
-        skew_s = told_ms / 1000 - ours_ns / 1e9 - travel_s / 2
-        if abs(skew_s) > bound_s + travel_s:
-            raise ClockWrong(
-                f"this machine's clock is {abs(skew_s):.1f} s {'behind' if skew_s > 0 else 'ahead of'} the venue's"
-                f" (bound {bound_s:g} s): set it right (NTP) and start again"
-            )
-        logger.debug("clock: {:+.3f} s to the venue's, travel {:.3f} s", skew_s, travel_s)
 
     # -- choosing and admitting
 
@@ -390,12 +351,6 @@ class Cell:
             self.risk.resume("venue")
         else:
             self.risk.halt("venue", reason or "the venue is closed for now")
-
-    def _halt_if(self, cause: str, condition: bool, text: str) -> None:
-        if condition:
-            self.risk.halt(cause, text)
-        else:
-            self.risk.resume(cause)
 
     def _event(self, level: str, text: str) -> None:
         self.journal.write("event", level=level, text=text)
