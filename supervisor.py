@@ -14,9 +14,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
-import attrs
 import trio
 
 from actors.clock import Clock
@@ -27,7 +25,7 @@ from actors.console.screen import Screen
 from actors.console.settings import Settings
 from actors.console.snapshots import CellSnapshot
 from actors.console.summary import run_figures, write_summary
-from actors.hosting import Hosted
+from actors.hosting import CellPost, Hosted
 from actors.left_on import LeftOn
 from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
 from actors.paper_process import PaperProcess, access_of, follow_renaming
@@ -42,27 +40,6 @@ GUARD_PATIENCE_S = 6.0
 """After the cells are gone without a proof the guard is given this long before the last line says that it goes on."""
 GUARD_RESTART_S, GUARD_RESTART_MAX_S = 0.2, 5.0
 """Between a guard's death and its successor's birth; doubled each time while none gets ready."""
-
-
-@attrs.define
-class CellPost:
-    """One cell's place: its present incarnation and what the earlier ones left behind."""
-
-    index: int
-    name: str
-    hosted: Hosted | None = None
-    restarts: int = 0
-    past: list[dict[str, Any]] = attrs.field(factory=list)
-    gone: bool = False
-    unproven: bool = False
-    """An incarnation died without proof and no later one has reconciled yet."""
-    was_asked: bool = False
-    """The venue has answered this cell's last question with none."""
-
-    @property
-    def has_spoken(self) -> bool:
-        """The present incarnation has said its last word."""
-        return self.hosted is not None and self.hosted.farewell is not None
 
 
 class Supervisor:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
+import attrs
 import trio
 from loguru import logger
 
@@ -144,3 +146,24 @@ class Hosted:
                 logger.error("{} has been silent for {:.1f} s: killing it", self.name, trio.current_time() - self._heard)
                 self.kill("silent")
                 return
+
+
+@attrs.define
+class CellPost:
+    """One cell's place: its present incarnation and what the earlier ones left behind."""
+
+    index: int
+    name: str
+    hosted: Hosted | None = None
+    restarts: int = 0
+    past: list[dict[str, Any]] = attrs.field(factory=list)
+    gone: bool = False
+    unproven: bool = False
+    """An incarnation died without proof and no later one has reconciled yet."""
+    was_asked: bool = False
+    """The venue has answered this cell's last question with none."""
+
+    @property
+    def has_spoken(self) -> bool:
+        """The present incarnation has said its last word."""
+        return self.hosted is not None and self.hosted.farewell is not None

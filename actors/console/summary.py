@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from actors.hosting import Hosted
-    from supervisor import CellPost
+    from actors.hosting import CellPost, Hosted
 
 
 def run_figures(cell: Hosted) -> dict[str, Any]:
