@@ -20,8 +20,9 @@ from actors.venues.paper.deribit_market import CURRENCIES, DeribitMarket, trade_
 from actors.venues.paper.deribit_orders import DeribitOrders
 from actors.venues.paper.deribit_shapes import DIRECTION, currency_of, is_coin, plain, position_json, price
 from actors.venues.paper.engine import Engine
+from actors.venues.paper.fees import trade_fee
 from actors.venues.paper.margin import NewOrder, order_reserve
-from actors.venues.paper.tickets import Fill, Order, OrderStatus, Refusal, Role
+from actors.venues.paper.tickets import ZERO, Fill, Order, OrderStatus, Refusal, Role
 
 MS = 1_000_000
 ZERO_LINES = (
@@ -252,7 +253,7 @@ class DeribitAccounts:
         )
 
     def margins(self, caller: Caller, fields: p.Margins) -> dict[str, float]:
-        """What an order would reserve on either side, with the instrument's band."""
+        """What an order would reserve on either side, its fees, and the instrument's band."""
         listing = self.market.listing(fields.instrument_name)
         steps, ticks = self.orders.amount(listing, fields.amount, None), self.orders.price(listing, fields.price)
         account, rates = self.engine.account(caller.user_id), self.engine.rules.margin
@@ -262,8 +263,18 @@ class DeribitAccounts:
             return plain(max(0.0, order_reserve(account, listing, rates, NewOrder(side, ticks, steps)) - before))
 
         low, high = listing.band()
-        one = listing.instrument
-        return {"buy": need(Side.BID), "sell": need(Side.ASK), "min_price": price(one, low), "max_price": price(one, high)}
+        one, rules = listing.instrument, self.engine.rules
+        maker, taker = (plain(trade_fee(rules, listing, role, ticks, steps, ZERO)) for role in (Role.MAKER, Role.TAKER))
+        return {
+            "buy": need(Side.BID),
+            "sell": need(Side.ASK),
+            "min_price": price(one, low),
+            "max_price": price(one, high),
+            "buy_maker_fee": maker,
+            "buy_taker_fee": taker,
+            "sell_maker_fee": maker,
+            "sell_taker_fee": taker,
+        }
 
     def locks(self, caller: Caller, fields: p.Empty) -> list[dict[str, Any]]:
         locked = caller.user.is_locked

@@ -22,7 +22,7 @@ POOLS: dict[str, Pool] = {
     "private/mass_quote": Pool.MASS_QUOTE,
     "public/get_instruments": Pool.GET_INSTRUMENTS,
     "private/get_transaction_log": Pool.TRANSACTION_LOG,
-    **dict.fromkeys(("public/subscribe", "private/subscribe", "public/unsubscribe", "private/unsubscribe"), Pool.SUBSCRIBE),
+    **dict.fromkeys(("public/subscribe", "private/subscribe"), Pool.SUBSCRIBE),
 }
 """Everything else draws from the non-matching pool."""
 TIERS = {"trader": "4"}

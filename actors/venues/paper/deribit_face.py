@@ -58,6 +58,7 @@ class DeribitSettings:
     any_request_is_life: bool = False
     edits_inherit: bool = False
     mmp_config_as_list: bool = True
+    null_profit_of_opens: bool = False
     raw_needs_login: bool = True
     agg2_ms: int = 1000
     max_frame: int = 32_768
@@ -86,7 +87,9 @@ class DeribitFace:
         self._rates = rates or deribit_rates(tier_of(settings.tier))
         self.clients = Clients(random.Random(f"tokens {settings.seed}"), settings.token_life_s, settings.signature_window_s)
         self.market = DeribitMarket(self._engine, exchange.clock_ns)
-        self.orders = DeribitOrders(self._engine, self.market, settings.edits_inherit)
+        self.orders = DeribitOrders(
+            self._engine, self.market, settings.edits_inherit, settings.null_profit_of_opens
+        )
         self.accounts = DeribitAccounts(self._engine, self.market, self.orders, tier_of(settings.tier))
         self.quotes = DeribitQuotes(self._engine, self.market, self.orders, settings.mmp_config_as_list)
         self.channels = DeribitChannels(exchange, self.market, settings.agg2_ms, settings.raw_needs_login)

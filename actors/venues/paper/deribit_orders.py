@@ -56,6 +56,8 @@ class DeribitOrders:
     market: DeribitMarket
     edits_inherit: bool = False
     """Whether an edit that names no post-only flags keeps those of the order."""
+    null_profit_of_opens: bool = False
+    """Whether a trade that closed nothing says null for its profit, as recorded on spot and combos, or zero."""
 
     # -- birth
 
@@ -162,7 +164,8 @@ class DeribitOrders:
 
     def trade(self, fill: Fill, order: Order | None) -> dict[str, Any]:
         listing = self.engine.listing(fill.instrument)
-        return trade_json(listing, fill, order, self.market.vol_at(listing, fill.price, fill.at_ns))
+        row = trade_json(listing, fill, order, self.market.vol_at(listing, fill.price, fill.at_ns))
+        return {**row, "profit_loss": None} if self.null_profit_of_opens and not row["profit_loss"] else row
 
     # -- edits
 

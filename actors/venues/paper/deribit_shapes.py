@@ -368,7 +368,7 @@ def trade_json(listing: Listing, fill: Fill, order: Order | None, iv: float) -> 
         "self_trade": False,
         "risk_reducing": False,
         "matching_id": None,
-        "profit_loss": plain(fill.realized_pnl) if fill.realized_pnl else None,
+        "profit_loss": plain(fill.realized_pnl),
         "user_id": fill.account_id,
     }
     if one.kind is not None:

@@ -95,6 +95,7 @@ class DeriveFace:
         self.orders = DeriveOrders(self._engine, self.wallets, domain_separator(settings.chain_id), clock)
         self._methods = self._public_methods() | self._private_methods() | self._order_methods()
         self._held: dict[str, tuple[Ask, Held]] = {}
+        self._rest_count = 0
 
     # -- the table
 
@@ -118,6 +119,7 @@ class DeriveFace:
             "public/get_tickers": public(p.GetTickers, market.tickers),
             "public/get_all_currencies": public(p.Empty, feeds.currencies),
             "public/get_currency": public(p.ByCurrency, feeds.currency),
+            "public/get_risk_universes": public(p.Empty, feeds.universes),
             "public/get_latest_signed_feeds": public(p.GetFeeds, feeds.feeds),
             "public/get_option_settlement_prices": public(p.ByCurrency, feeds.settlement_prices),
             "public/get_trade_history": public(p.PublicTrades, market.trades),
@@ -184,24 +186,29 @@ class DeriveFace:
             self._exchange.answer(session, body, id=ask.id, method=ask.method)
 
     def serve_http(self, peer: str, request: HttpRequest) -> Reply:
-        """One REST request: the same methods by POST, with the signed headers in place of a login."""
+        """One REST request: the same methods by POST, with the signed headers in place of a login.
+
+        The answer's id is the venue's own, since the request has none.
+        """
         path, body = request.path, request.body
         if request.verb != "POST":
             return Reply(405, b'{"message":"POST only"}')
+        self._rest_count += 1
+        id_ = f"{self._rest_count:08x}-0000-4000-8000-000000000000"
         try:
             caller = self._rest_caller(path, request.headers)
             if path in NO_REST or not path.startswith(("public/", "private/")):
                 raise Refused(codes.NO_METHOD, path)
             msgspec.json.decode(body or b"{}", type=dict[str, msgspec.Raw])
         except msgspec.DecodeError as wrong:
-            answer: Any = {"id": None, "error": Refused(codes.PARSE_ERROR, str(wrong)).as_json()}
+            answer: Any = {"id": id_, "error": Refused(codes.PARSE_ERROR, str(wrong)).as_json()}
         except Refused as no:
-            answer = {"id": None, "error": no.as_json()}
+            answer = {"id": id_, "error": no.as_json()}
         else:
-            answer = self._serve(Ask(None, path, msgspec.Raw(body or b"{}"), None, peer, caller))
+            answer = self._serve(Ask(id_, path, msgspec.Raw(body or b"{}"), None, peer, caller))
         if answer is SWALLOWED:
             return Reply(504, b"{}")
-        text = self._exchange.answer(None, answer, id=None, method=path)
+        text = self._exchange.answer(None, answer, id=id_, method=path)
         return Reply(200, text.encode())
 
     def _rest_caller(self, path: str, headers: dict[str, str]) -> Caller | None:

@@ -21,6 +21,7 @@ from actors.venues.paper.derive_params import ByCurrency, Empty, GetFeeds
 from actors.venues.paper.derive_shapes import MS, RISK_UNIVERSE, YEAR_S, date_text, index_text, kind_of, number, plain
 from actors.venues.paper.engine import Engine
 
+USDC_ADDRESS = "0x57B03E14d409ADC7fAb6CFc44b5886CAD2D5f02b"
 NO_SIGNATURES: dict[str, list[str]] = {"signers": [], "signatures": []}
 
 
@@ -46,6 +47,28 @@ class DeriveFeeds:
     def currency(self, fields: ByCurrency) -> dict[str, Any]:
         self.index_of(fields.currency)
         return self._currency(fields.currency)
+
+    def universes(self, fields: Empty) -> list[dict[str, Any]]:
+        """The one risk universe: standard margin on USDC."""
+        usdc = {
+            "address": USDC_ADDRESS,
+            "name": "USDC",
+            "erc20": {"decimals": 6, "underlying_erc20": USDC_ADDRESS},
+            "im_discount": "1",
+            "mm_discount": "1",
+            "min_deposit_usd": "0",
+        }
+        names = [f"{name}-{kind}" for name in self.underlyings() for kind in ("OPTION", "PERP")]
+        manager = {"manager_id": 1, "margin_type": "SM", "collaterals": [usdc], "instruments": names}
+        return [
+            {
+                "risk_universe_id": RISK_UNIVERSE,
+                "name": "PRIME",
+                "description": None,
+                "managers": [manager],
+                "security_module": {"cash_asset": USDC_ADDRESS, "cash_currency": "USDC", "subaccount_id": 1},
+            }
+        ]
 
     def _currency(self, name: str) -> dict[str, Any]:
         spot = index_text(self.index_of(name))

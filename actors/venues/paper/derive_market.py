@@ -33,6 +33,7 @@ from actors.venues.paper.derive_shapes import (
     instrument_json,
     kind_of,
     public_trade_json,
+    spot_json,
     ticker_json,
 )
 from actors.venues.paper.engine import Engine
@@ -41,7 +42,6 @@ from actors.venues.paper.listings import Listing
 
 DAY_YEARS = 1 / 365.0
 TAPE = 20_000
-USDC_ADDRESS = "0x57B03E14d409ADC7fAb6CFc44b5886CAD2D5f02b"
 
 
 def venue_greeks(forward: float, strike: float, years: float, vol: float, is_call: bool) -> dict[str, float]:
@@ -77,6 +77,8 @@ class DeriveMarket:
 
     def instruments(self, fields: ListInstruments) -> dict[str, Any]:
         """Sorted by name, descending; an empty listing is error 12001."""
+        if fields.instrument_type == "erc20":
+            return self._spots(fields)
         found = [
             listing
             for listing in self.engine.listings.values()
@@ -91,6 +93,14 @@ class DeriveMarket:
         rows, pagination = page_of(found, fields.page, fields.page_size)
         shown = [instrument_json(listing, self.engine.rules) for listing in rows]
         return {"instruments": shown, "pagination": pagination}
+
+    def _spots(self, fields: ListInstruments) -> dict[str, Any]:
+        coins = {listing.instrument.underlying for listing in self.engine.listings.values()}
+        names = sorted((name for name in coins if fields.currency in (None, name)), reverse=True)
+        if fields.expired or not names:
+            raise Refused(codes.NO_INSTRUMENT)
+        rows, pagination = page_of(names, fields.page, fields.page_size)
+        return {"instruments": [spot_json(name) for name in rows], "pagination": pagination}
 
     def instrument(self, fields: ByInstrument) -> dict[str, Any]:
         return instrument_json(self.engine.listing(fields.instrument_name), self.engine.rules)

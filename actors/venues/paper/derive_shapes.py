@@ -24,6 +24,7 @@ TWELVE = Decimal("1e-12")
 DIRECTION = {Side.BID: "buy", Side.ASK: "sell"}
 NEVER_S = 1 << 62
 RISK_UNIVERSE = 1
+ZERO_ADDRESS = "0x" + 40 * "0"
 PERP_MARGIN = {"im_perp_req": "0.066", "mm_perp_req": "0.05", "max_leverage": "15"}
 
 
@@ -103,6 +104,41 @@ def instrument_json(listing: Listing, rules: VenueRules) -> dict[str, Any]:
         "option_details": _option_details(listing) if is_option else None,
         "perp_details": None if is_option else _perp_details(listing),
         "erc20_details": None,
+    }
+
+
+def spot_json(currency: str) -> dict[str, Any]:
+    """The spot market of a coin: listed, since clients load every kind, but closed; nothing trades in it here."""
+    return {
+        "instrument_name": f"{currency}-USDC",
+        "instrument_type": "erc20",
+        "is_active": False,
+        "scheduled_activation": 0,
+        "scheduled_deactivation": INT64_MAX,
+        "base_currency": currency,
+        "quote_currency": "USDC",
+        "tick_size": "0.01",
+        "minimum_amount": "0.01",
+        "maximum_amount": "1000",
+        "amount_step": "0.001",
+        "base_asset_address": ZERO_ADDRESS,
+        "base_asset_sub_id": "0",
+        "maker_fee_rate": "0.0015",
+        "taker_fee_rate": "0.0015",
+        "base_fee": "0",
+        "mark_price_fee_rate_cap": None,
+        "pro_rata_fraction": "0",
+        "fifo_min_allocation": "0",
+        "pro_rata_amount_step": "0.1",
+        "risk_universe_id": RISK_UNIVERSE,
+        "option_details": None,
+        "perp_details": None,
+        "erc20_details": {
+            "decimals": 18,
+            "underlying_erc20_address": ZERO_ADDRESS,
+            "borrow_index": "1",
+            "supply_index": "1",
+        },
     }
 
 

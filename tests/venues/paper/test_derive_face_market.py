@@ -44,13 +44,21 @@ def test_instruments_are_paged_and_sorted_downwards(guest: Client) -> None:
 
 def test_an_empty_listing_is_an_error_not_an_empty_list(guest: Client) -> None:
     """12001 where nothing is found, as for an unknown name; a page beyond the end is empty."""
-    assert guest.code("public/get_all_instruments", instrument_type="erc20", expired=False) == 12001
+    assert guest.code("public/get_all_instruments", instrument_type="erc20", expired=True) == 12001
     assert guest.code("public/get_all_instruments", instrument_type="option", expired=True) == 12001
     assert guest.code("public/get_all_instruments", instrument_type="option") == -32602
     assert guest.code("public/get_all_instruments", instrument_type="option", expired=False, page=0) == -32602
     assert guest.code("public/get_instrument", instrument_name="ETH-X") == 12001
     beyond = guest.call("public/get_all_instruments", instrument_type="option", expired=False, page=9)
     assert beyond["instruments"] == []
+
+
+def test_a_spot_market_is_listed_but_closed(guest: Client) -> None:
+    """Clients that load every kind of instrument find one of each; risk universes name their collateral."""
+    [spot] = guest.call("public/get_all_instruments", instrument_type="erc20", expired=False)["instruments"]
+    assert (spot["instrument_name"], spot["is_active"]) == ("ETH-USDC", False)
+    [universe] = guest.call("public/get_risk_universes")
+    assert universe["managers"][0]["collaterals"][0]["name"] == "USDC"
 
 
 def test_expired_instruments_are_listed_apart(venue: Venue, guest: Client) -> None:
