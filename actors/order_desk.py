@@ -9,6 +9,7 @@ Invariant: nothing but cancels is sent while `may_send` is false.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import msgspec
 import trio
@@ -68,6 +69,8 @@ class OrderDesk:
         self.blocks: dict[str, str] = {"start": "not reconciled yet"}
         self.life_s = settings.order_life_s or SHORTEST_S
         self.key_expires_s = 0
+        self.unquotable: Callable[[str], str] = lambda instrument: ""
+        """Why an instrument may not be quoted now (stale data, say); empty when it may."""
         self.latest_reject_ms = 0
         """The latest venue time at which an order sent so far could still take effect on arrival."""
         self._underlying = underlying
@@ -320,7 +323,7 @@ class OrderDesk:
         quote = action.quote
         assert quote is not None  # only cancels have none
         amount = quote.amount + (action.order.filled if action.kind is ActionKind.AMEND and action.order else 0)
-        if not self.may_send or not self.risk.still_fits(pair.instrument, action.side, quote.amount):
+        if not self._may_still(pair.instrument, action.side, quote.amount):
             if action.order is not None and action.danger > 0:
                 self._cancel(action.order, batch)  # cannot be moved, must not stay
             return
@@ -344,6 +347,10 @@ class OrderDesk:
             call = self.dialect.replace(request, old, old.filled)
             order = self.orders.placing(request, now, replaces=old)
         self._post(call, action.kind, order, None if action.kind is ActionKind.AMEND else old)
+
+    def _may_still(self, instrument: str, side: Side, amount: int) -> bool:
+        """What was approved may have waited for budget: links, guard, data and limits are looked at once more."""
+        return self.may_send and not self.unquotable(instrument) and self.risk.still_fits(instrument, side, amount)
 
     def _request(self, instrument: Instrument, side: Side, quote: Quote) -> OrderRequest:
         now_ns = self._clock.now_ns()

@@ -82,7 +82,7 @@ class Quoter:
 
     def decide(self) -> QuotePair | None:
         """What is wanted now; None when nothing new can or need be said."""
-        reason = self._unquotable()
+        reason = self.unquotable()
         if reason:
             return self._away(reason)
         book = self.picture.book
@@ -111,8 +111,8 @@ class Quoter:
             return None
         return with_urgency(pair, market, bid, ask, view.mark)
 
-    def _unquotable(self) -> str:
-        """Why nothing may be quoted now; empty when it may."""
+    def unquotable(self) -> str:
+        """Why nothing may be quoted now; empty when it may. The desk asks again at the moment of sending."""
         if self._risk.halts:
             return "halted: " + "; ".join(self._risk.halts.values())
         if not self._market.link.is_up:
