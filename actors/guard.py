@@ -84,7 +84,7 @@ async def _until_needed(child: Child, watch: _Watch) -> str:
         if watch.all_done:
             return ""
         if child.parent_died:
-            return "the supervisor died"
+            return "the supervisor is gone, or has handed over"
         silent = child.parent_silent_s()
         if silent > bound_s:
             return f"the supervisor has been silent for {silent:.1f} s"
