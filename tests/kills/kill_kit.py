@@ -243,7 +243,7 @@ class Maker:
 
     @property
     def run_folder(self) -> Path:
-        return next((self.folder / "runs").iterdir())
+        return next(each for each in (self.folder / "runs").iterdir() if each.is_dir())
 
     def quoting(self, resting: int = 6) -> Maker:
         """Until so many orders of ours rest, and the processes are known."""
