@@ -16,7 +16,7 @@ import attrs
 from actors.console.settings import LimitSettings, QuotingSettings
 from actors.risk import Risk
 from actors.trading.actions import Action, ActionKind, plan
-from actors.trading.books import Market, others_only, present, steps_at_most
+from actors.trading.books import Book, Market, others_only, present, steps_at_most
 from actors.trading.exposure import Exposure
 from actors.trading.greek_limits import GreekBook, OptionTerms, metrics_of
 from actors.trading.instruments import Instrument, OptionKind, Side
@@ -83,6 +83,7 @@ class Maker:
         self._is_needed = not self.strategy.uses_book or self.greeks.is_limited
         self._count = 0
         self._fits = 0
+        self._clean: dict[str, Book] = {}
         self._held: dict[str, float] | None = None
         self._set_up()
 
@@ -198,12 +199,9 @@ class Maker:
     def _decide(self, name: str) -> QuotePair | None:
         """As the quoter: nothing on a book older than our own last change, nothing where nothing differs."""
         picture, protections = self.pictures[name], self._quoting.protections
-        if self.strategy.uses_book and (
-            self.orders.in_flight(name) or picture.book.ts_ms <= self.orders.last_change_ms(name)
-        ):
+        if self.strategy.uses_book and not self._is_clean(name):
             return None
-        others = others_only(picture.book, self.orders.resting(name))
-        market = Market.of(picture.instrument, others, picture.ticker)
+        market = Market.of(picture.instrument, self._others(name), picture.ticker)
         now_s = self._floor.now_s
         fair = None if self.strategy.uses_book and not protections.max_pick_off else self.fair(picture)
         view = View(market, now_s, fair, self._window.moves(now_s))
@@ -211,6 +209,18 @@ class Maker:
         bid, ask = self._resting(name, Side.BID), self._resting(name, Side.ASK)
         pair = pull_picked_off(pair, view, protections, bid, ask)
         return None if pair.bid == bid and pair.ask == ask else pair
+
+    def _is_clean(self, name: str) -> bool:
+        """Whether the book is younger than the last change of ours in it, so that we can take ourselves out of it."""
+        if self.orders.in_flight(name):
+            return False
+        return self.pictures[name].book.ts_ms > self.orders.last_change_ms(name)
+
+    def _others(self, name: str) -> Book:
+        """Others' book of now, or the last one of which that could be told."""
+        if name not in self._clean or self._is_clean(name):
+            self._clean[name] = others_only(self.pictures[name].book, self.orders.resting(name))
+        return self._clean[name]
 
     def _asks_for_something(self, pair: QuotePair) -> bool:
         """Whether the desk would send anything if the gate left the pair as it is; spares a look at the limits."""
