@@ -89,7 +89,11 @@ async def _main(work: Callable[[Child], Awaitable[Farewell]], obey_sigterm: bool
         async with trio.open_nursery() as nursery:
             pipe = own_pipe()
             await nursery.start(pipe.run)
-            birth = await pipe.inbox.receive()
+            try:
+                birth = await pipe.inbox.receive()
+            except trio.EndOfChannel:  # the parent died, or thought better of it, before it said what we are
+                nursery.cancel_scope.cancel()
+                return Exit.NOT_CONFIRMED
             assert isinstance(birth, Birth)  # the first line, by agreement
             _set_up(birth)
             child = Child(birth, pipe)
