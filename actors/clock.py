@@ -6,6 +6,7 @@ answers never go backwards by our own doing; a jump of the machine's clock is fo
 
 from __future__ import annotations
 
+import math
 import time
 
 import trio
@@ -16,6 +17,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.offset_ns = 0
+        self._venue_ahead_ms = -math.inf
         self._wall_at_check = self.wall_ns()
         self._trio_at_check: float | None = None
 
@@ -32,6 +34,19 @@ class Clock:
 
     def now_s(self) -> float:
         return self.now_ns() / 1e9
+
+    def hear_venue(self, ts_ms: int) -> None:
+        """A stamp of the venue's has just arrived: its clock is there or further. The one that travelled least counts."""
+        self._venue_ahead_ms = max(self._venue_ahead_ms, ts_ms - trio.current_time() * 1000)
+
+    def venue_ms(self) -> int:
+        """The venue's clock, never ahead of it: its own stamps carried on by trio's clock; ours until one was heard.
+
+        What must have passed *there* is judged by this, so that a wall clock that is wrong or jumps proves nothing.
+        """
+        if self._venue_ahead_ms == -math.inf:
+            return self.now_ms()
+        return math.floor(self._venue_ahead_ms + trio.current_time() * 1000)
 
     def jumped(self) -> float:
         """Seconds by which the wall clock and trio's clock have parted since the last call; 0 at the first."""

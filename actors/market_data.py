@@ -162,6 +162,7 @@ class MarketData:
         picture = self.pictures.get(news.instrument)
         if picture is None or (picture.book is not None and news.ts_ms < picture.book.ts_ms):
             return  # not ours to quote, or overtaken on the way
+        self._clock.hear_venue(news.ts_ms)
         picture.book = Book.of(news)
         picture.heard_at = trio.current_time()
         picture.bell.ring()
@@ -179,6 +180,7 @@ class MarketData:
     def _on_index(self, news: IndexUpdate) -> None:
         if news.ts_ms < self.index.ts_ms:
             return
+        self._clock.hear_venue(news.ts_ms)
         self.index.price, self.index.ts_ms, self.index.heard_at = news.price, news.ts_ms, trio.current_time()
         if self.on_index is not None:
             self.on_index(news.price)

@@ -369,7 +369,7 @@ class OrderDesk:
 
     def _reject_ms(self) -> int:
         """The last moment, on the venue's clock, at which what is sent now may still take effect."""
-        return self._clock.now_ms() + int(self._settings.reject_after_s * 1000)
+        return self._clock.venue_ms() + int(self._settings.reject_after_s * 1000)
 
     def _cancel(self, order: Order, batch: Batch | None = None) -> None:
         self.orders.cancelling(order, trio.current_time())

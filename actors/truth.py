@@ -120,7 +120,7 @@ class Truth:
         """Sweeps until a question asked after the last possible arrival is answered "none"."""
         pause = 0.05
         while True:
-            asked_ms = self._clock.now_ms()
+            asked_ms = self._clock.venue_ms()
             ours = await self._follow(
                 sweep(self.desk.dialect, self._underlying, self._is_ours, self.desk.label.text)
             )
@@ -179,7 +179,7 @@ class Truth:
 
     async def _resolve_once(self) -> None:
         """One question for all of them; those past their reject time and burnt are dead, those seen are alive."""
-        asked_ms = self._clock.now_ms()
+        asked_ms = self._clock.venue_ms()
         suspects = self.desk.orders.unknown()
         resting = await self._follow(self.desk.dialect.open_orders(self._underlying))
         alive = {order.client_id: order for order in resting}
