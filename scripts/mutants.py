@@ -146,6 +146,12 @@ DEFECTS = (
         '        """\n        if order.state.is_live:',
     ),
     Defect(
+        "deadlines by a wall clock that jumps",
+        "actors/clock.py",
+        "        if self._venue_ahead_ms == -math.inf:",
+        "        if self._venue_ahead_ms < math.inf:",
+    ),
+    Defect(
         "not post-only",
         "actors/venues/derive/calls.py",
         '"time_in_force":"post_only"',

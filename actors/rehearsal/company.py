@@ -42,10 +42,11 @@ class Life:
     error: str = ""
 
     def kill(self) -> None:
-        """As SIGKILL looks from outside: every socket closes at once, nothing is sent any more."""
+        """As SIGKILL looks from outside: every socket closes, nothing is sent any more; what is on its way arrives."""
         self.unplugged = True
         for cable in self.cables:
-            cable.cut()
+            if not cable.is_over:
+                cable.hang_up()
         self.scope.cancel()
 
     def claim(self, at_ns: int) -> Claim:

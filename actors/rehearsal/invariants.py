@@ -146,7 +146,7 @@ class NoCrossing(Check):
 
 
 class OnGrid(Check):
-    """Every price on its tick, every amount on its step, every order post-only and with a deadline."""
+    """Every price on its tick, every amount on its step, every order post-only."""
 
     name = "on tick and step"
 
@@ -165,6 +165,20 @@ class OnGrid(Check):
             self.broken(f"{asked['instrument_name']}: amount {amount} is off its step {step}")
         if asked["time_in_force"] != "post_only" or asked.get("reduce_only"):
             self.broken(f"{asked['instrument_name']}: sent as {asked['time_in_force']}")
+
+
+class Deadline(Check):
+    """Every order carries a deadline at most a second ahead of its sending, by the venue's clock."""
+
+    name = "a deadline on every order"
+    MOST_MS = 1000
+
+    def on_request(self, row: Row) -> None:
+        if not self.terms.is_our_order(row):
+            return
+        ahead_ms = int(row["params"].get("reject_timestamp", 1 << 62)) - row["t"] // MS
+        if ahead_ms > self.MOST_MS:
+            self.broken(f"{row['params']['instrument_name']}: may still take effect in {ahead_ms} ms")
 
 
 class FiguresAgree(Check):
@@ -372,6 +386,7 @@ EVERY: tuple[type[Check], ...] = (
     WithinLimits,
     NoCrossing,
     OnGrid,
+    Deadline,
     FiguresAgree,
     FreshOnly,
     NothingWhileHalted,

@@ -166,5 +166,12 @@ class Cable:
         self.up.end(broken=True)
         self.down.end(broken=True)
 
+    def hang_up(self) -> None:
+        """As a killed process's socket: what was sent still arrives, then the end; nothing more is heard."""
+        self.is_over = True
+        self.near.closed = True
+        self.up.end()
+        self.down.end(broken=True)
+
     def note_closed(self) -> None:
         self.is_over = self.near.closed or self.far.closed

@@ -134,7 +134,6 @@ def _terms(scene: Scene, stage: Stage, company: Company, operator: Operator, mis
         max_exposure=Decimal(str(round(cell.limits.max_exposure, 9))),
         max_book_age_s=cell.quoting.max_book_age_s,
         max_index_age_s=cell.quoting.max_index_age_s,
-        reject_after_s=cell.quoting.reject_after_s,
         underlying=cell.underlying,
         is_frozen=scene.paper.frozen,
         halts=tuple(mischief.halts),

@@ -12,6 +12,9 @@ import attrs
 
 from actors.rehearsal.floor_replay import ORDERING, Outage, Row
 
+NONCE_SLOTS = 1000
+"""The last three digits of a nonce tell processes apart."""
+
 
 @attrs.frozen
 class Halt:
@@ -66,7 +69,6 @@ class Terms:
     max_exposure: Decimal
     max_book_age_s: float
     max_index_age_s: float
-    reject_after_s: float = 1.0
     underlying: str = "ETH"
     is_frozen: bool = False
     """The market stood still: nobody may improve on himself."""
@@ -83,9 +85,12 @@ class Terms:
         return bool(row["method"] in ORDERING and str(row["params"].get("label", "")).startswith(self.ours))
 
     def sent_ns(self, row: Row) -> int:
-        """When an order was sent, by the venue's clock: it carries its own deadline."""
-        by_maker = int(row["params"]["reject_timestamp"]) * 1_000_000 - round(self.reject_after_s * 1e9)
-        heard, ahead = int(row["t"]), 0
+        """When an order was sent, by the venue's clock: its nonce begins with the microsecond of the makers' clock."""
+        heard = int(row["t"])
+        nonce = row["params"].get("nonce")
+        if not nonce:
+            return heard
+        by_maker, ahead = int(nonce) // NONCE_SLOTS * 1000, 0
         for skew in self.skews:
             if skew.at_ns <= by_maker - skew.ahead_ns:
                 ahead = skew.ahead_ns

@@ -66,6 +66,7 @@ class Book:
             "amount": amount,
             "time_in_force": "post_only",
             "reject_timestamp": self.now // 10**6 + 1000,
+            "nonce": str(self.now // 1000 * 1000 + 10),
             "label": LABEL,
         }
         return self.request(2, "private/order", {**params, **changes})

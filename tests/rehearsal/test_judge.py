@@ -83,6 +83,10 @@ def _not_post_only(day: Book) -> None:
     day.market().asks(time_in_force="gtc")
 
 
+def _late_deadline(day: Book) -> None:
+    day.market().asks(reject_timestamp=day.now // 10**6 + 1002)
+
+
 def _stale(day: Book) -> None:
     day.later(2.5).asks()
 
@@ -110,6 +114,7 @@ CASES: tuple[tuple[Callable[[Book], None], str], ...] = (
     (_off_tick, "on tick and step"),
     (_off_step, "on tick and step"),
     (_not_post_only, "on tick and step"),
+    (_late_deadline, "a deadline on every order"),
     (_stale, "no order on stale data"),
     (_rate, "rate budget respected"),
     (_rate_in_a_replace, "rate budget respected"),
@@ -150,8 +155,8 @@ def test_an_order_sent_while_halted_is_caught_by_when_it_was_sent() -> None:
     """One on its way when the halt began is none of its business."""
     day = Book().opening()
     halt = Halt(day.now, day.now + 2 * 10**9, "no guard", LABEL)
-    before = day.now // 10**6 - 1 + 1000
-    day.later(0.5).asks(reject_timestamp=before)
+    before = str((day.now - 10**6) // 1000 * 1000)
+    day.later(0.5).asks(nonce=before)
     assert broken(day, terms(halts=(halt,))) == []
     day.asks()
     assert broken(day, terms(halts=(halt,))) == ["nothing while halted"]
@@ -179,11 +184,11 @@ def test_a_struck_notice_is_not_delivered() -> None:
 
 
 def test_a_skewed_clock_is_known_to_the_judge() -> None:
-    """An order's own deadline is by the makers' clock; what the judge weighs is the venue's time."""
+    """A nonce tells the makers' time; what the judge weighs is the venue's."""
     day = Book().opening()
     skew = Skew(day.now - 10**9, 5 * 10**9)
-    day.asks(reject_timestamp=day.now // 10**6 + 6000)
-    assert terms(skews=(skew,)).sent_ns(day.rows[-1]) == day.now // 10**6 * 10**6
+    day.asks(nonce=str((day.now + 5 * 10**9) // 1000 * 1000))
+    assert terms(skews=(skew,)).sent_ns(day.rows[-1]) == day.now
 
 
 def test_standing_still_in_a_frozen_market_is_demanded() -> None:
