@@ -121,6 +121,8 @@ class OrderDesk:
             return False
         now_s = self._clock.now_s()
         left = order.expires_s - now_s
+        if left >= (1.0 - RENEWED_AT) * self.life_s:
+            return False  # nobody is due so early
         early = (1.0 - RENEWED_AT - RENEW_SPREAD * hash_fraction(order.client_id)) * self.life_s
         return left < early and self._expiry_s(order.instrument, now_s) > order.expires_s + LATE_LIFE * self.life_s
 
@@ -386,7 +388,8 @@ class OrderDesk:
         sent = self.link.post(call, lambda posted: self.clerk.take(Answered(posted, kind, order, old)))
         if not sent:
             self._unsend(kind, order, old)
-        self.clerk.touched(order.instrument)
+            self.clerk.touched(order.instrument)
+        self.risk.exposure.refresh(order.instrument)
 
     def _unsend(self, kind: ActionKind, order: Order, old: Order | None) -> None:
         """The link is down, nothing left the house: undo what was noted."""

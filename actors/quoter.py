@@ -18,9 +18,9 @@ from actors.order_desk import OrderDesk
 from actors.risk import Risk
 from actors.trading.books import Market, others_only
 from actors.trading.instruments import Side
-from actors.trading.orders import OrderState, OrderTable
+from actors.trading.orders import OrderTable
 from actors.trading.protections import pull_picked_off
-from actors.trading.quotes import Quote, QuotePair, RiskApproved
+from actors.trading.quotes import QuotePair, RiskApproved
 from actors.trading.quoting import decide, empty_pair, with_urgency
 from actors.trading.strategies import Inventory, Strategy, View
 from actors.valuation import Valuation
@@ -87,12 +87,13 @@ class Quoter:
             return self._away(reason)
         book = self.picture.book
         assert book is not None  # a missing book is infinitely old, hence unquotable
+        standing = self._orders.standing(self._name)
         if self.strategy.uses_book and (
-            self._orders.in_flight(self._name) or book.ts_ms <= self._orders.last_change_ms(self._name)
+            standing.in_flight or book.ts_ms <= self._orders.last_change_ms(self._name)
         ):
             return None
         manual = self._orders.foreign(self._name)
-        others = others_only(book, self._orders.resting(self._name) + manual)
+        others = others_only(book, standing.own + manual)
         market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
         view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves())
         self._version += 1
@@ -104,9 +105,9 @@ class Quoter:
             version=self._version,
             decided_at=trio.current_time(),
         )
-        bid, ask = self._resting(Side.BID), self._resting(Side.ASK)
+        bid, ask = standing.resting(Side.BID), standing.resting(Side.ASK)
         pair = pull_picked_off(pair, view, self._settings.protections, bid, ask)
-        if pair.bid == bid and pair.ask == ask and not self._renewal_due():
+        if pair.bid == bid and pair.ask == ask and not any(map(self._desk.must_renew, standing.live)):
             self.wish = pair
             return None
         return with_urgency(pair, market, bid, ask, view.mark)
@@ -131,18 +132,8 @@ class Quoter:
     def _away(self, reason: str) -> QuotePair | None:
         self._version += 1
         pair = empty_pair(self._name, reason, version=self._version, decided_at=trio.current_time())
-        if not any(o.state.is_live for o in self._orders.working(self._name)):
+        if not self._orders.standing(self._name).live:
             self.wish = pair
             self._risk.exposure.release(self._name)
             return None
         return pair
-
-    def _resting(self, side: Side) -> Quote | None:
-        """What rests for certain on a side; None also while an answer is awaited."""
-        orders = [o for o in self._orders.working(self._name, side) if o.state.is_live]
-        if len(orders) != 1 or orders[0].state is not OrderState.OPEN:
-            return None
-        return Quote(orders[0].price, orders[0].remaining)
-
-    def _renewal_due(self) -> bool:
-        return any(self._desk.must_renew(o) for o in self._orders.working(self._name))

@@ -62,12 +62,16 @@ class CellChild:
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / "said.jsonl"
         self.log = folder / "cell.log"
-        words = [sys.executable, "-m"]
-        words += [] if profile is None else ["cProfile", "-o", str(profile), "-m"]
+        module = ["actors.cell_process"] if profile is None else ["benchmarks.sampled_cell", str(profile)]
         environment = os.environ | ({"SSL_CERT_FILE": authority} if authority else {})
         with self._said.open("wb") as said, self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*words, "actors.cell_process"], stdin=subprocess.PIPE, stdout=said, stderr=log, cwd=ROOT, env=environment
+                [sys.executable, "-m", *module],
+                stdin=subprocess.PIPE,
+                stdout=said,
+                stderr=log,
+                cwd=ROOT,
+                env=environment,
             )
         self.pid = self.process.pid
         if core is not None:

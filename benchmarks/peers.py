@@ -40,6 +40,10 @@ class Peer:
             text=True,
         )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """One question, one answer; PeerFailed when it does not come."""
         assert self._process.stdin is not None  # pipes were asked for

@@ -8,10 +8,9 @@ belongs to somebody else (design law 4), so a maker who reads it cannot outbid i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
-import attrs
 import msgspec
 
 from actors.trading.instruments import Instrument, Numeraire, OptionKind, Side
@@ -20,6 +19,8 @@ from actors.venues.dialect import BookUpdate, TickerUpdate
 
 Level = tuple[int, int]
 """Price in smallest ticks, amount in steps."""
+
+BID = Side.BID
 
 OwnOrder = tuple[Side, int, int]
 """Side, price in smallest ticks and *remaining* amount in steps of an order the account has at rest."""
@@ -55,20 +56,21 @@ def others_only(book: Book, own: Sequence[OwnOrder]) -> Book:
     """
     if not own:
         return book
-    return Book(
-        _without(book.bids, (order for order in own if order[0] is Side.BID)),
-        _without(book.asks, (order for order in own if order[0] is Side.ASK)),
-        book.ts_ms,
-    )
+    bids, asks = book.bids, book.asks
+    for side, price, amount in own:
+        if side is BID:
+            bids = _without(bids, price, amount)
+        else:
+            asks = _without(asks, price, amount)
+    return Book(bids, asks, book.ts_ms)
 
 
-def _without(levels: tuple[Level, ...], own: Iterable[OwnOrder]) -> tuple[Level, ...]:
-    ours: dict[int, int] = {}
-    for _, price, amount in own:
-        ours[price] = ours.get(price, 0) + amount
-    if not ours:
-        return levels
-    return tuple((price, amount - ours.get(price, 0)) for price, amount in levels if amount > ours.get(price, 0))
+def _without(levels: tuple[Level, ...], price: int, amount: int) -> tuple[Level, ...]:
+    for place, (at, there) in enumerate(levels):
+        if at == price:
+            left = ((price, there - amount),) if there > amount else ()
+            return levels[:place] + left + levels[place + 1 :]
+    return levels
 
 
 def best_with_size(levels: Sequence[Level], reference_steps: int) -> int | None:
@@ -89,8 +91,7 @@ def steps_at_most(instrument: Instrument, contracts: float) -> int:
     return math.floor(contracts / instrument.step_float + STEP_TOLERANCE)
 
 
-@attrs.frozen
-class Market:
+class Market(msgspec.Struct, frozen=True, dict=True):
     """Others' book and the last facts of the ticker. Prices are in the instrument's premium; vols annual fractions."""
 
     instrument: Instrument

@@ -2,23 +2,22 @@
 
 Owns positions, reservations of approved but unsent quotes, and their worst-case sums; reads the order table for what may
 still fill. All amounts are contracts in steps of one common step per cell (every instrument of a cell shares it). Never
-awaits; a check and its reservation are one call. Invariant: `total` is the sum over instruments of
+awaits; a check and its reservation are one call. `refresh` only notes that an instrument changed; it is worked out again
+before anybody is told a number, once for however many changes. Invariant: `total` is the sum over instruments of
 max(|position + bids|, |position - asks|), each as of the last `refresh` of that instrument.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import attrs
+from typing import NamedTuple
 
 from actors.trading.instruments import Side
-from actors.trading.orders import OrderState, OrderTable
+from actors.trading.orders import OrderTable
 from actors.trading.quotes import QuotePair
 
 
-@attrs.frozen
-class Room:
+class Room(NamedTuple):
     """The most each side of one instrument may show, in steps, and which limit said so."""
 
     bid: int
@@ -37,8 +36,10 @@ class Exposure:
         self.positions: dict[str, int] = {}
         self.on_worst: Callable[[str], None] = lambda instrument: None
         """Told after each change of an instrument's worst case (Greek limits follow it)."""
-        self.peak = 0
-        self.total = 0
+        self._changed: dict[str, None] = {}
+        """Instruments to be worked out again, in the order they changed."""
+        self._peak = 0
+        self._total = 0
         self._worst: dict[str, int] = {}
         self._reserved: dict[str, tuple[int, int]] = {}
 
@@ -56,30 +57,57 @@ class Exposure:
         self.refresh(instrument)
 
     def refresh(self, instrument: str) -> None:
-        """Recomputes one instrument after its orders, position or reservation changed."""
+        """Its orders, position or reservation changed."""
+        self._changed[instrument] = None
+
+    @property
+    def total(self) -> int:
+        """The cell's worst case now."""
+        self._settle()
+        return self._total
+
+    @property
+    def peak(self) -> int:
+        """The largest total that any check has seen."""
+        self._settle()
+        return self._peak
+
+    def _settle(self) -> None:
+        while self._changed:
+            instrument = next(iter(self._changed))
+            self._work_out(instrument)
+            del self._changed[instrument]
+        self._peak = max(self._peak, self._total)
+
+    def _work_out(self, instrument: str) -> None:
         worst = worst_position(self.position(instrument), *self.most(instrument))
-        self.on_worst(instrument)
-        self.total += worst - self._worst.get(instrument, 0)
+        self._total += worst - self._worst.get(instrument, 0)
         self._worst[instrument] = worst
-        self.peak = max(self.peak, self.total)
+        self.on_worst(instrument)
 
     def most(self, instrument: str) -> tuple[int, int]:
-        """The most that could still be bought and sold there, reservations included, in steps."""
+        """The most that could still be bought and sold there, reservations included, in steps.
+
+        Live orders, or the reservation that replaces them if larger; beside an unknown order the sum.
+        """
         bid, ask = self._reserved.get(instrument, (0, 0))
-        return self._beside_unknown(instrument, Side.BID, bid), self._beside_unknown(instrument, Side.ASK, ask)
+        tally = self._orders.tally(instrument)
+        return max(tally.bids, bid + tally.bids_apart), max(tally.asks, ask + tally.asks_apart)
 
     def room(self, instrument: str) -> Room:
         """What this instrument may show, everything else staying as it is; negative means pull that side."""
-        position = self.position(instrument)
-        others = self.total - self._worst.get(instrument, 0)
+        if self._changed:
+            self._settle()
+        position, tally = self.position(instrument), self._orders.tally(instrument)
+        others = self._total - self._worst.get(instrument, 0)
         left = self.max_exposure - others
         cap = min(self.max_position, self.caps.get(instrument, self.max_position))
         bound, limit = ("max_exposure", left) if left < cap else ("max_position", cap)
         # Reducing is always allowed: a side that brings the position towards zero may show all of it.
         return Room(
-            bid=max(limit - position, -position) - self._unknown(instrument, Side.BID),
-            ask=max(limit + position, position) - self._unknown(instrument, Side.ASK),
-            bound=bound,
+            max(limit - position, -position) - tally.bids_apart,
+            max(limit + position, position) - tally.asks_apart,
+            bound,
         )
 
     def reserve(self, pair: QuotePair) -> None:
@@ -94,22 +122,6 @@ class Exposure:
         """The pair was superseded, refused or has become orders."""
         if self._reserved.pop(instrument, None) is not None:
             self.refresh(instrument)
-
-    def _unknown(self, instrument: str, side: Side) -> int:
-        """What the next quote adds to: orders it cannot take the place of, and fills reported but not yet seen."""
-        orders = self._orders.working(instrument, side)
-        return sum(o.at_risk if _stands_apart(o.state) else o.owed for o in orders)
-
-    def _beside_unknown(self, instrument: str, side: Side, reserved: int) -> int:
-        """Live orders, or the reservation that replaces them if larger; beside an unknown order the sum."""
-        live = self._orders.worst(instrument, side)
-        apart = self._unknown(instrument, side)
-        return max(live, reserved + apart)
-
-
-def _stands_apart(state: OrderState) -> bool:
-    """Orders that the next quote cannot take the place of: unknown ones, and ended ones that still owe fills."""
-    return state is OrderState.UNKNOWN or not state.is_live
 
 
 def worst_position(position: int, bids: int, asks: int) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import NamedTuple
 
 import attrs
 
@@ -34,10 +35,8 @@ class OrderState(StrEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
 
-    @property
-    def is_live(self) -> bool:
-        """It may rest at the venue now, or come to."""
-        return self in LIVE
+    is_live: bool
+    """It may rest at the venue now, or come to. A plain attribute of each state: it is asked some fifty times a tick."""
 
 
 LIVE = frozenset(
@@ -50,6 +49,10 @@ LIVE = frozenset(
         OrderState.UNKNOWN,
     }
 )
+for _state in OrderState:
+    _state.is_live = _state in LIVE
+OPEN, PLACING, UNKNOWN = OrderState.OPEN, OrderState.PLACING, OrderState.UNKNOWN
+BID, ASK = Side.BID, Side.ASK
 _FINAL = {
     OrderStatus.FILLED: OrderState.FILLED,
     OrderStatus.CANCELLED: OrderState.CANCELLED,
@@ -94,25 +97,65 @@ class Order:
     @property
     def remaining(self) -> int:
         """What still rests or may come to rest, in steps; zero once ended."""
-        return max(0, self.amount - self.filled) if self.state.is_live else 0
+        if not self.state.is_live:
+            return 0
+        left = self.amount - max(self.reported_filled, self.seen_filled)
+        return left if left > 0 else 0
 
     @property
     def at_risk(self) -> int:
         """What may still change our position through this order: what may rest, plus fills reported but not yet seen."""
         if self.state.is_live:
-            amount = max(self.amount, self.pending.amount) if self.pending else self.amount
-            return max(0, amount - self.seen_filled)
+            amount = self.amount if self.pending is None else max(self.amount, self.pending.amount)
+            return amount - self.seen_filled if amount > self.seen_filled else 0
         return self.owed
 
     @property
     def owed(self) -> int:
         """Fills that order messages reported and no trade has shown yet: they move the position whatever comes next."""
-        return max(0, self.reported_filled - self.seen_filled)
+        owed = self.reported_filled - self.seen_filled
+        return owed if owed > 0 else 0
 
     @property
     def is_settled(self) -> bool:
         """Ended, and every fill it reported has been seen."""
         return not self.state.is_live and self.at_risk == 0
+
+
+class Standing(NamedTuple):
+    """Our orders in one instrument at one moment."""
+
+    in_flight: bool
+    """A request is unanswered, so what rests is not certain."""
+    own: list[tuple[Side, int, int]]
+    """(side, price, remaining) of what rests, for taking ourselves out of the book."""
+    live: list[Order]
+    """Oldest first."""
+
+    def resting(self, side: Side) -> Quote | None:
+        """What rests for certain on a side; None also while an answer is awaited."""
+        found = None
+        for order in self.live:
+            if order.side is side:
+                if found is not None or order.state is not OPEN:
+                    return None
+                found = order
+        return None if found is None else Quote(found.price, found.remaining)
+
+
+class Tally(NamedTuple):
+    """What could still be filled in one instrument, in steps."""
+
+    bids: int
+    asks: int
+    bids_apart: int
+    """What the next quote adds to: orders it cannot take the place of (unknown ones, and ended ones that still owe
+    fills), and of the others the fills reported but not yet seen."""
+    asks_apart: int
+
+
+NOTHING_STANDS = Standing(False, [], [])
+NOTHING_AT_RISK = Tally(0, 0, 0, 0)
 
 
 class OrderTable:
@@ -176,32 +219,61 @@ class OrderTable:
 
     def in_flight(self, instrument: str) -> bool:
         """A request of ours is unanswered, so what rests there is not certain."""
-        return any(o.state not in (OrderState.OPEN,) and o.state.is_live for o in self._working.get(instrument, ()))
+        return self.standing(instrument).in_flight
 
     def resting(self, instrument: str) -> list[tuple[Side, int, int]]:
         """(side, price, remaining) of what rests, for taking ourselves out of the book."""
-        return [
-            (o.side, o.price, o.remaining)
-            for o in self._working.get(instrument, ())
-            if o.state.is_live and o.state is not OrderState.PLACING
-        ]
+        return self.standing(instrument).own
+
+    def standing(self, instrument: str) -> Standing:
+        """What of ours is there now, in one look."""
+        rows = self._working.get(instrument)
+        if not rows:
+            return NOTHING_STANDS
+        in_flight, own, live = False, [], []
+        for order in rows:
+            state = order.state
+            if state.is_live:
+                live.append(order)
+                if state is not OPEN:
+                    in_flight = True
+                if state is not PLACING:
+                    own.append((order.side, order.price, order.remaining))
+        return Standing(in_flight, own, live)
 
     def worst(self, instrument: str, side: Side) -> int:
         """Most that can still be bought (or sold) there, in steps; a guarded pair counts its larger half."""
-        total = 0
-        halves: dict[str, int] = {}
-        orders = [o for o in self._working.get(instrument, ()) if o.side is side]
-        for order in orders:
-            old = order.replaces
-            if old is not None and order.state.is_live and old.state.is_live:
-                halves[old.client_id] = max(halves.get(old.client_id, 0), order.at_risk)
-        for order in orders:
-            old = order.replaces
-            if old is not None and order.state.is_live and old.state.is_live:
-                continue
-            half = halves.get(order.client_id)
-            total += order.at_risk if half is None else max(order.at_risk, order.owed + half)
-        return total
+        tally = self.tally(instrument)
+        return tally.bids if side is BID else tally.asks
+
+    def tally(self, instrument: str) -> Tally:
+        """Worst cases of both sides in one look."""
+        rows = self._working.get(instrument)
+        if not rows:
+            return NOTHING_AT_RISK
+        bids = asks = bids_apart = asks_apart = 0
+        halves: dict[str, int] | None = None
+        for order in rows:
+            state, risk, old = order.state, order.at_risk, order.replaces
+            if old is not None and state.is_live and old.state.is_live:
+                halves = halves or {}
+                halves[old.client_id] = max(halves.get(old.client_id, 0), risk)
+                counted = 0
+            else:
+                counted = risk
+            apart = risk if state is UNKNOWN or not state.is_live else order.owed
+            if order.side is BID:
+                bids += counted
+                bids_apart += apart
+            else:
+                asks += counted
+                asks_apart += apart
+        if halves is not None:
+            for order in rows:
+                if (half := halves.get(order.client_id)) is not None:
+                    more = max(0, order.owed + half - order.at_risk)
+                    bids, asks = (bids + more, asks) if order.side is BID else (bids, asks + more)
+        return Tally(bids, asks, bids_apart, asks_apart)
 
     # -- our own requests
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import deque
 
-import attrs
 import msgspec
 
 from actors.console.settings import ProtectionSettings, QuotingSettings
@@ -42,6 +41,7 @@ class IndexWindow:
         self._returns: deque[tuple[float, float]] = deque()
         self._variance = 0.0
         self._last: tuple[float, float] | None = None
+        self._told: IndexMoves | None = None
 
     @classmethod
     def of(cls, own: ProtectionSettings) -> IndexWindow:
@@ -57,7 +57,7 @@ class IndexWindow:
             self._variance += squared
         _push(self._highs, now_s, price, 1)
         _push(self._lows, now_s, price, -1)
-        self._last = (now_s, price)
+        self._last, self._told = (now_s, price), None
         self._drop(now_s)
 
     def moves(self, now_s: float) -> IndexMoves:
@@ -65,9 +65,12 @@ class IndexWindow:
         if self._last is None:
             return IndexMoves()
         self._drop(now_s)
+        if self._told is not None:
+            return self._told  # nothing came and nothing left since: hundreds of quoters ask between two index prints
         high = max(self._highs[0][1], self._last[1]) if self._highs else self._last[1]
         low = min(self._lows[0][1], self._last[1]) if self._lows else self._last[1]
-        return IndexMoves(self._last[1] if self._reprice else None, high / low - 1.0, self._realised())
+        self._told = IndexMoves(self._last[1] if self._reprice else None, high / low - 1.0, self._realised())
+        return self._told
 
     def _realised(self) -> float | None:
         if not self._returns or self._last is None:
@@ -79,8 +82,10 @@ class IndexWindow:
         for extremes in (self._highs, self._lows):
             while extremes and extremes[0][0] < now_s - self._window_s:
                 extremes.popleft()
+                self._told = None
         while self._returns and self._returns[0][0] < now_s - self._vol_window_s:
             self._variance -= self._returns.popleft()[1]
+            self._told = None
         if not self._returns:
             self._variance = 0.0  # no rounding is carried over a silence
 
@@ -107,13 +112,17 @@ def refusal(view: View, own: ProtectionSettings) -> str:
 
 
 def _fast_market(view: View, own: ProtectionSettings) -> str:
+    if own.fast_move_bps is None:
+        return ""
     moved = view.index_moves.worst_move * 10_000
-    if own.fast_move_bps is None or moved <= own.fast_move_bps:
+    if moved <= own.fast_move_bps:
         return ""
     return f"fast market: the index moved {moved:.1f} bps in {own.fast_window_s:g} s, above {own.fast_move_bps:g}"
 
 
 def _tenor(view: View, own: ProtectionSettings) -> str:
+    if own.min_days is None and own.max_days is None:
+        return ""
     days = view.t_years * DAYS_PER_YEAR
     if own.min_days is not None and days < own.min_days:
         return f"{days:.2f} days to expiry, below {own.min_days:g}"
@@ -144,19 +153,23 @@ def protect(wish: Wish, view: View, own: ProtectionSettings) -> Wish:
 
 
 def _for_volatility(wish: Wish, view: View, own: ProtectionSettings) -> Wish:
+    if not own.vol_widening:
+        return wish
     realised, implied = view.index_moves.vol_annual, view.vol
-    if not own.vol_widening or not realised or not implied or realised <= implied:
+    if not realised or not implied or realised <= implied:
         return wish
     if wish.bid is None or wish.ask is None:
         return wish
     added = (wish.ask - wish.bid) / 2 * own.vol_widening * (realised / implied - 1)
-    return attrs.evolve(wish, bid=wish.bid - added, ask=wish.ask + added, terms=(*wish.terms, ("vol_widening", added)))
+    terms = (*wish.terms, ("vol_widening", added))
+    return msgspec.structs.replace(wish, bid=wish.bid - added, ask=wish.ask + added, terms=terms)
 
 
 def _least_edge(wish: Wish, view: View, own: ProtectionSettings) -> Wish:
     """Each side at least fees and `min_edge` from fair value; without a fair value there is nothing to keep from."""
-    fair = fair_of(view)
-    edge = None if own.min_edge is None else view.market.premium(own.min_edge)
+    if own.min_edge is None:
+        return wish
+    fair, edge = fair_of(view), view.market.premium(own.min_edge)
     if fair is None or edge is None:
         return wish
     least = edge + maker_fee(view.market, fair.price)
@@ -164,7 +177,7 @@ def _least_edge(wish: Wish, view: View, own: ProtectionSettings) -> Wish:
     ask = None if wish.ask is None else max(wish.ask, fair.price + least)
     if bid == wish.bid and ask == wish.ask:
         return wish
-    return attrs.evolve(wish, bid=bid, ask=ask, terms=(*wish.terms, ("min_edge", least)))
+    return msgspec.structs.replace(wish, bid=bid, ask=ask, terms=(*wish.terms, ("min_edge", least)))
 
 
 # -- size
@@ -203,8 +216,7 @@ def pull_picked_off(pair: QuotePair, view: View, own: ProtectionSettings, bid: Q
 
     A cancel is faster and cheaper than a replacement; the next decision, with nothing at rest, places it anew.
     """
-    fair = None if own.max_pick_off is None else fair_of(view)
-    if fair is None or own.max_pick_off is None:
+    if own.max_pick_off is None or (fair := fair_of(view)) is None:
         return pair
     losses = [(side, pick_off(view.market, side, rests, fair.price)) for side, rests in ((Side.BID, bid), (Side.ASK, ask))]
     for side, loss in losses:

@@ -5,7 +5,6 @@ A pair is idempotent and versioned: sending it twice asks for nothing new. The o
 
 from __future__ import annotations
 
-import attrs
 import msgspec
 
 from actors.trading.instruments import Side
@@ -39,8 +38,7 @@ class QuotePair(msgspec.Struct, frozen=True):
         return self.bid if side is Side.BID else self.ask
 
 
-@attrs.frozen
-class RiskApproved:
+class RiskApproved(msgspec.Struct, frozen=True):
     """A pair that fits the limits (perhaps cut, perhaps with the breaching side pulled); its reservation is held."""
 
     pair: QuotePair
@@ -48,8 +46,7 @@ class RiskApproved:
     """What risk changed and why, with numbers; empty when nothing was."""
 
 
-@attrs.frozen
-class RiskRefused:
+class RiskRefused(msgspec.Struct, frozen=True):
     """Nothing of the pair may be sent; whatever rests on a side that breaches must be pulled."""
 
     instrument: str

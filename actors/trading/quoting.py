@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 
-import attrs
 import msgspec
 
 from actors.console.settings import QuotingSettings
@@ -46,7 +45,7 @@ def widened(wish: Wish, min_spread_bps: float) -> Wish:
     half = mid * min_spread_bps / 20_000
     if mid <= 0 or (wish.ask - wish.bid) / 2 >= half:
         return wish
-    return attrs.evolve(wish, bid=mid - half, ask=mid + half, terms=(*wish.terms, ("min_half_spread", half)))
+    return msgspec.structs.replace(wish, bid=mid - half, ask=mid + half, terms=(*wish.terms, ("min_half_spread", half)))
 
 
 def guarded(wish: Wish, view: View, max_through_mark: float) -> Wish:
@@ -65,7 +64,7 @@ def guarded(wish: Wish, view: View, max_through_mark: float) -> Wish:
     ask = None if wish.ask is None else max(wish.ask, anchor - through)
     if bid == wish.bid and ask == wish.ask:
         return wish
-    return attrs.evolve(wish, bid=bid, ask=ask, terms=(*wish.terms, ("mark_guard", anchor)))
+    return msgspec.structs.replace(wish, bid=bid, ask=ask, terms=(*wish.terms, ("mark_guard", anchor)))
 
 
 # -- the crossing to ticks

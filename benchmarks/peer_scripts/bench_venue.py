@@ -22,7 +22,7 @@ import msgspec
 from benchmarks.peer_scripts.bench_board import INDEX, Option, Resting, order_ids, order_row, spot_feed
 from benchmarks.peer_scripts.bench_sockets import Connection, Hub
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class Params(msgspec.Struct):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given
@@ -99,4 +98,4 @@ def test_standing_never_pays_through_fair_less_the_fee(half: float, skew: float,
 def test_views_are_values() -> None:
     """Two views of the same facts are equal, so a decision can be replayed from its inputs."""
     view = priced_view()
-    assert view == attrs.evolve(view)
+    assert view == msgspec.structs.replace(view)

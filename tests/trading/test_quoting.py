@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import attrs
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -292,7 +292,7 @@ def test_no_self_improvement_on_a_static_book(seen: Market, chosen: QuotingSetti
         _resting(seen.book.asks, own, Side.ASK),
         2,
     )
-    second = pair_of(attrs.evolve(seen, book=others_only(book, own)), chosen)
+    second = pair_of(msgspec.structs.replace(seen, book=others_only(book, own)), chosen)
     assert (second.bid, second.ask) == (first.bid, first.ask)
     for side in Side:
         assert not needs_requote(side, second.side(side), first.side(side), 1, 1e9, 1.0)

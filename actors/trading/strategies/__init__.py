@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 import attrs
+import msgspec
 
 from actors.console.ranges import range_problem, range_words
 from actors.console.settings import LimitSettings, QuotingSettings
@@ -29,8 +30,7 @@ from actors.trading.surface import FairValue
 Terms = tuple[tuple[str, float], ...]
 
 
-@attrs.frozen
-class IndexMoves:
+class IndexMoves(msgspec.Struct, frozen=True):
     """How the index has moved lately; the actor keeps the window, a strategy only reads it."""
 
     price: float | None = None
@@ -40,8 +40,7 @@ class IndexMoves:
     """Realised over the last minutes, an annual fraction; None while too little has been seen."""
 
 
-@attrs.frozen
-class View:
+class View(msgspec.Struct, frozen=True, dict=True):
     """Everything a strategy may know of one instrument's market at one moment."""
 
     market: Market
@@ -89,8 +88,7 @@ class View:
         return forward, option.strike, self.t_years, is_call, present(self.market.discount) or 1.0
 
 
-@attrs.frozen
-class Inventory:
+class Inventory(msgspec.Struct, frozen=True):
     """What we hold. Greeks are money Greeks of the cell's whole book: delta in units of the underlying, vega in quote
     currency per vol point, gamma in delta per quote currency, theta in quote currency a day."""
 
@@ -106,8 +104,7 @@ class Inventory:
     """Gamma held near this strike in this expiry."""
 
 
-@attrs.frozen
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """Wanted prices in the instrument's premium, before any rounding; None is a side not wanted."""
 
     bid: float | None
