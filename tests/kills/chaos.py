@@ -37,7 +37,8 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     random.seed(options.seed)
     known = (*ROWS, *SLOW) if options.full or options.rows else ROWS
-    chosen = [row for row in known if not options.rows or any(row.name.startswith(each) for each in options.rows.split(","))]
+    names = options.rows.split(",") if options.rows else [""]
+    chosen = [row for row in known if any(_is_meant(row, name) for name in names)]
     kills = options.kills or (FULL if options.full else QUICK)
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory(prefix="chaos") as folder, contextlib.closing(_exchange(folder)) as exchange:
@@ -53,6 +54,11 @@ def main(argv: list[str]) -> int:
     if options.docs:
         kill_table.into_docs(table)
     return 1 if kill_table.broken(samples) else 0
+
+
+def _is_meant(row: Row, name: str) -> bool:
+    """By its whole name, or by the beginning that it shares with others."""
+    return row.name == name or (name not in {each.name for each in ROWS} and row.name.startswith(name))
 
 
 def _exchange(folder: str) -> Exchange:
