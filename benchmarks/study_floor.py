@@ -2,11 +2,13 @@
 
 Owns the run's time and what the venue publishes: books each tenth of a second, the index twice a second (the Derive face
 does five times, which only costs time here), tickers each second. Nonces, signature lives and fee caps are not asked of the maker; matching, post-only, fees and
-margin are the engine's own. Invariant: what a taker does on a seed does not depend on the maker.
+margin are the engine's own. The mark it publishes strays from the truth as a rival's view does: an exact one
+would make the rule against quoting through the mark an oracle. Invariant: what a taker does on a seed does not depend on the maker.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from decimal import Decimal
 
@@ -28,6 +30,7 @@ STEP_NS = 100_000_000
 INDEX_STEPS = 5
 TICKER_STEPS = 10
 DEPTH = 10
+MARK_REVERSION_S = 120.0
 
 
 @attrs.define(eq=False)
@@ -45,11 +48,32 @@ class Picture:
         return self.listing.instrument
 
 
+class BlurredMark:
+    """The venue's opinion of volatility less the truth: one part of all strikes that reverts, one of each that stays."""
+
+    def __init__(self, std_vol_points: float, seed: int) -> None:
+        self._std = 0.01 * std_vol_points
+        self._rng = random.Random(f"mark {seed}")
+        self._view = self._rng.gauss(0.0, self._std)
+        self._biases: dict[str, float] = {}
+
+    def revert(self, passed_s: float) -> None:
+        keep = math.exp(-passed_s / MARK_REVERSION_S)
+        self._view = keep * self._view + self._rng.gauss(0.0, self._std * math.sqrt(1.0 - keep * keep))
+
+    def error(self, name: str) -> float:
+        """In vol (0.01 is a point)."""
+        if name not in self._biases:
+            self._biases[name] = self._rng.gauss(0.0, self._std)
+        return self._view + self._biases[name]
+
+
 class StudyFloor:
-    def __init__(self, settings: WorldSettings, seed: int) -> None:
+    def __init__(self, settings: WorldSettings, seed: int, mark_std_vol_points: float) -> None:
         rules = attrs.evolve(derive_rules(), needs_nonce=False, needs_expiry=False, checks_max_fee=False)
         self.now_ns = START_NS
         self.steps = 0
+        self._blur = BlurredMark(mark_std_vol_points, seed)
         self.engine = Engine(rules, lambda: self.now_ns, random.Random(f"engine {seed}"))
         self.world = World(settings, "derive", EnginePit(self.engine), seed)
         self.account = self.engine.open_account(MAKER, cash={"USDC": CASH})
@@ -103,10 +127,18 @@ class StudyFloor:
         return changed
 
     def _write_tickers(self) -> None:
+        """Mark and mark vol err together; the vega that joins them is per vol point."""
         ms, index = self.now_ns // 1_000_000, self.world.index
+        self._blur.revert(TICKER_STEPS * STEP_NS / 1e9)
         for name, picture in self.pictures.items():
             said = picture.listing.reference
             assert said is not None  # the world speaks of whatever it lists
+            error = self._blur.error(name)
             picture.ticker = TickerUpdate(
-                instrument=name, ts_ms=ms, mark=float(said.mark), mark_vol=said.mark_vol, forward=float(said.forward), index=index
+                instrument=name,
+                ts_ms=ms,
+                mark=max(float(said.mark) + 100.0 * error * said.vega, picture.instrument.tick_float),
+                mark_vol=max(said.mark_vol + error, 0.01),
+                forward=float(said.forward),
+                index=index,
             )

@@ -18,7 +18,7 @@ from actors.venues.paper.market import WorldSettings
 from actors.venues.paper.tickets import Fill
 from benchmarks.study_floor import CASH, STEP_NS, TICKER_STEPS, StudyFloor
 from benchmarks.study_maker import Maker
-from benchmarks.study_terms import QUOTED_NEAR, REACTION_S, RUN_S, WARM_UP_S, limits
+from benchmarks.study_terms import MARK_STD_VOL_POINTS, QUOTED_NEAR, REACTION_S, RUN_S, WARM_UP_S, limits
 
 HORIZONS_S = (1.0, 10.0, 60.0)
 
@@ -129,11 +129,12 @@ def play(
     world: WorldSettings,
     quoting: QuotingSettings,
     *,
+    mark_std_vol_points: float = MARK_STD_VOL_POINTS,
     run_s: float = RUN_S,
     watch: Callable[[Maker], None] | None = None,
 ) -> Outcome:
     """One run; `watch` is called after every step."""
-    floor = StudyFloor(world, seed)
+    floor = StudyFloor(world, seed, mark_std_vol_points)
     maker = Maker(floor, floor.near_the_money(QUOTED_NEAR), quoting, limits(), REACTION_S)
     account = Account(floor, maker)
     warm = round(WARM_UP_S * 1e9 / STEP_NS)

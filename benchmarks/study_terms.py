@@ -30,6 +30,8 @@ CALM = WorldSettings.usual(
     rival_levels=1,
 )
 WORLD = attrs.evolve(CALM, rival_view_std_vol_points=0.6)
+MARK_STD_VOL_POINTS = 0.6
+"""The venue's mark strays as far as a rival does, once for all strikes and once for each; `CALM` has it exact."""
 RUN_S = 120.0
 """One run, venue time."""
 WARM_UP_S = 5.0
