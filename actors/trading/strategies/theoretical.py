@@ -43,6 +43,7 @@ class Parameters:
     vega_skew: float = key(0.5, "half-spreads of leaning at full vega", low=0)
     full_vega: float = key(0.0, "vega that leans fully; 0: limits.max_vega", unit="quote currency per vol point", low=0)
     max_skew: float = key(1.0, "leaning never exceeds this many half-spreads", low=0)
+    inside_best: float = key(-1.0, "farthest inside others' best, leaning apart; below 0: no bound", unit="quote currency")
 
 
 @attrs.frozen
@@ -69,6 +70,7 @@ class Theoretical:
             terms, half = [*terms, ("required_edge", least - half)], least
         lean = self._leaning(inventory)
         wish = stand(fair.price, half, half * sum(v for _, v in lean), fee, self.parameters.max_skew, [*terms, *lean])
+        wish = near_best(wish, view.market, self.parameters.inside_best)
         return in_vol(wish, view, fee) if self.parameters.in_vol else wish
 
     def _half_spread(self, view: View, fair: Fair, greeks: Greeks, fee: float) -> list[Term]:
@@ -106,6 +108,21 @@ def thinness(market: Market, full_contracts: float) -> float:
     """1 where a side has nobody, 0 where both sides' best level holds `full_contracts` or more."""
     amounts = [levels[0][1] if (levels := market.book.side(side)) else 0 for side in Side]
     return max(0.0, 1.0 - market.instrument.amount_float(min(amounts)) / full_contracts)
+
+
+def near_best(wish: Wish, market: Market, inside: float) -> Wish:
+    """The wish no farther inside others' best than `inside` (quote currency) and the leaning: nobody pays more than it
+    takes to be first. Leaning comes on top on the side that it brings nearer. Only ever widens; a side on which nobody
+    else stands is left alone."""
+    step = market.premium(inside) if inside >= 0 else None
+    best_bid, best_ask = market.book.best(Side.BID), market.book.best(Side.ASK)
+    if step is None or wish.bid is None or wish.ask is None:
+        return wish
+    leaning = dict(wish.terms)["skew"]
+    bid = wish.bid if best_bid is None else min(wish.bid, market.price(best_bid) + step + max(0.0, leaning))
+    ask = wish.ask if best_ask is None else max(wish.ask, market.price(best_ask) - step + min(0.0, leaning))
+    backed = (("behind_best_bid", bid - wish.bid), ("behind_best_ask", ask - wish.ask))
+    return Wish(bid, ask, wish.reason, (*wish.terms, *backed))
 
 
 def in_vol(wish: Wish, view: View, fee: float) -> Wish:
