@@ -47,6 +47,8 @@ from actors.venues.proof import RunLabel
 from actors.venues.protocol import Notice
 from actors.watch import Watch
 
+REALLOT_S, REALLOT_MOVE = 30.0, 0.005
+"""Room under max_exposure is given out anew this often at most, and only after the index has moved by this fraction."""
 BULK_PULL = 3
 """More live orders than this are pulled by the run's label at once, where the venue can."""
 
@@ -83,8 +85,11 @@ class Cell:
         self.quoters: dict[str, Quoter] = {}
         self.quoted_ever: dict[str, None] = {}
         self.quarantined: dict[str, str] = {}
+        self.ended: dict[str, None] = {}
+        """Instruments whose time came; their quoters have returned."""
         self.no_room: dict[str, str] = {}
         self.most_instruments = 1 << 30
+        self._allotted_at: float | None = None
         self.restarts = 0
         self.proof = Proof(False, None, "never asked")
         self.on_event: Callable[[str, str], None] = lambda level, text: None
@@ -147,6 +152,7 @@ class Cell:
                         quoters.start_soon(self._keep_quoting, name)
                     quoters.start_soon(self._follow_listing, quoters)
                     quoters.start_soon(self._refresh)
+                    quoters.start_soon(self._reallot)
                     quoters.start_soon(self.watch.keep)
                     quoters.start_soon(self.protection.keep)
                     quoters.start_soon(self.valuation.fit)
@@ -219,6 +225,7 @@ class Cell:
                 await trio.sleep(wait)
             else:
                 await self.desk.clear(name)
+                self.ended[name] = None
                 self._event("info", f"{name}: no longer quoted, trading in it ends soon")
                 return
 
@@ -245,6 +252,16 @@ class Cell:
                 for name in list(self.quoters)[part::slices]:
                     self.quoters[name].picture.bell.ring()
 
+    async def _reallot(self) -> None:
+        """The money moves: where not everybody has room, it goes to those nearest now, after moves worth a change."""
+        while True:
+            await trio.sleep(REALLOT_S)
+            index = self.market.index.price
+            if self.no_room and index is not None and abs(index / (self._allotted_at or 1e-9) - 1) > REALLOT_MOVE:
+                self._allot()
+                for name in self.quoters:
+                    self.quoters[name].picture.bell.ring()
+
     # -- choosing and admitting
 
     def _wants(self, instrument: Instrument) -> bool:
@@ -267,7 +284,7 @@ class Cell:
 
     def _allot(self) -> None:
         """Room for those nearest the money first, when `max_exposure` cannot hold everybody."""
-        reference = self.market.index.price
+        reference = self._allotted_at = self.market.index.price
         granted = allot_exposure(
             self.instruments.values(),
             reference,

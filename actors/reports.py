@@ -144,6 +144,8 @@ def _others(cell: Cell, name: str, picture: Picture) -> Book | None:
 def _state(cell: Cell, name: str, bid: Order | None, ask: Order | None) -> str:
     if name in cell.quarantined:
         return "quarantined"
+    if name in cell.ended:
+        return "ended"
     if bid is not None and ask is not None:
         return "quoting"
     if bid is not None or ask is not None:

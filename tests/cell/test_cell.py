@@ -10,7 +10,7 @@ import trio
 
 from actors.cell import Cell
 from actors.mailboxes import Doorbell
-from actors.rehearsal.stage import Stage, open_stage, paper_settings
+from actors.rehearsal.stage import START_NS, Stage, open_stage, paper_settings
 from actors.trading.strategies import Inventory, View, Wish
 from actors.venues.paper.run import PaperRun
 
@@ -174,3 +174,24 @@ async def test_two_rings_are_one_and_a_ring_before_the_wait_is_not_lost() -> Non
     assert scope.cancelled_caught
 
 
+
+
+async def test_room_follows_the_money_and_an_instrument_ends_in_time(autojump_clock: trio.testing.MockClock) -> None:
+    """With room for two of six the nearest are quoted; near expiry every quoter ends normally and nothing rests."""
+    settings = paper_settings(expiries=["20261123"])
+    settings.cells[0].limits.max_exposure = 0.2
+    settings.cells[0].quoting.stop_before_expiry_s = 3600.0
+    paper = small_paper(world={**SMALL, "dailies": 1}, frozen=True)
+    async with open_stage(paper, start_ns=START_NS + (21 * 60 + 56) * 60 * 10**9) as stage:
+        cell = stage.cell(settings)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cell.run)
+            await quoting(cell, 4)
+            assert len({row["instrument"] for row in resting(stage).values()}) == 2
+            assert len(cell.no_room) == 4
+            with trio.fail_after(3 * 3600):
+                while len(cell.ended) < 6:
+                    await trio.sleep(5)
+            assert resting(stage) == {}
+            nursery.cancel_scope.cancel()
+        assert cell.restarts == 0
