@@ -153,10 +153,8 @@ def test_mass_quotes_session_control_and_streams_pass_the_schema(ready: dict[str
             async with streams.user.changes_by_kind_currency("option", currency="ETH", interval="raw") as changes:
                 book = await deribit.market_data.get_order_book(name, depth=10, validate=False)
                 bid, ask = ({"price": book[side][-1][0], "amount": 1} for side in ("bids", "asks"))
-                quoted = await deribit.trading.mass_quote(
-                    quote_id="1", mmp_group="g2", quotes=[{"instrument_name": name, "quote_set_id": "s", "bid": bid, "ask": ask}],
-                    detailed=True,
-                )  # fmt: skip
+                quote = {"instrument_name": name, "quote_set_id": "s", "bid": bid, "ask": ask}
+                quoted = await deribit.trading.mass_quote(quote_id="1", mmp_group="g2", quotes=[quote], detailed=True)
                 assert len(quoted["orders"]) == 2
                 assert quoted["errors"] == []
                 assert (await anext(aiter(changes)))["instrument_name"] == name
