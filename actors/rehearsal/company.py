@@ -35,15 +35,20 @@ class Life:
     cell: Cell = attrs.field(init=False)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     cables: list[Cable] = attrs.field(factory=list)
-    unplugged: bool = False
+    cut_off: trio.Event = attrs.field(factory=trio.Event)
     proven: bool = False
     over: bool = False
     task: trio.lowlevel.Task | None = None
     error: str = ""
 
+    @property
+    def unplugged(self) -> bool:
+        """Killed: nothing of it reaches the exchange any more."""
+        return self.cut_off.is_set()
+
     def kill(self) -> None:
         """As SIGKILL looks from outside: every socket closes, nothing is sent any more; what is on its way arrives."""
-        self.unplugged = True
+        self.cut_off.set()
         for cable in self.cables:
             if not cable.is_over:
                 cable.hang_up()
@@ -159,8 +164,7 @@ class Company:
         """One incarnation; `ended` when nothing of it can reach the exchange any more."""
 
         async def watch() -> None:
-            while not life.unplugged:
-                await trio.sleep(0.05)
+            await life.cut_off.wait()
             ended.set()
 
         async with trio.open_nursery() as nursery:
