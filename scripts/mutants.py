@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @attrs.frozen
 class Defect:
-    """One change of text. `tests`: what to run when no rehearsal catches it."""
+    """One change of text. `tests`: the quick ones that should catch it; else, or if they don't, a rehearsal must."""
 
     name: str
     file: str
@@ -42,7 +42,7 @@ DEFECTS = (
         "actors/truth.py",
         "                await self.reconcile()\n",
         "                await trio.lowlevel.checkpoint()\n",
-        "tests/cell",
+        "tests/cell/test_cell.py",
     ),
     Defect(
         "treat a refused cancel as gone",
@@ -56,7 +56,7 @@ DEFECTS = (
         "actors/truth.py",
         "trio.CancelScope(shield=True, deadline",
         "trio.CancelScope(deadline",
-        "tests/cell",
+        "tests/cell/test_cell.py",
     ),
     Defect(
         "forget in-flight risk",
@@ -64,18 +64,21 @@ DEFECTS = (
         "        orders = [o for o in self._working.get(instrument, ()) if o.side is side]\n        for order in orders:",
         "        orders = [o for o in self._working.get(instrument, ()) if o.side is side]\n"
         "        orders = [o for o in orders if o.state is OrderState.OPEN]\n        for order in orders:",
+        "tests/trading/test_orders.py",
     ),
     Defect(
         "ignore create_order_error",
         "actors/venues/derive/outcomes.py",
         "    failed = answer.create_order_error\n",
         "    failed = None\n",
+        "tests/venues/derive",
     ),
     Defect(
         "apply a fill twice",
         "actors/trading/orders.py",
         "        if fill.trade_id in self._trades_seen:\n            return False\n",
         "",
+        "tests/trading/test_orders.py",
     ),
     Defect(
         "ignore unknown orders in risk",
@@ -83,6 +86,7 @@ DEFECTS = (
         "        if self.state.is_live:\n            amount = max(",
         "        if self.state is OrderState.UNKNOWN:\n            return 0\n"
         "        if self.state.is_live:\n            amount = max(",
+        "tests/trading/test_orders.py",
     ),
     Defect(
         "no wait for reject_timestamp",
@@ -113,13 +117,14 @@ DEFECTS = (
         "actors/quoter.py",
         "book.ts_ms <= self._orders.last_change_ms(self._name)",
         "book.ts_ms < 0",
-        "tests/cell",
+        "tests/cell/test_cell.py",
     ),
     Defect(
         "own orders are the market",
         "actors/quoter.py",
         "others_only(book, self._orders.resting(self._name) + manual)",
         "others_only(book, manual)",
+        "tests/cell/test_cell.py",
     ),
     Defect(
         "send without a guard",
@@ -144,6 +149,7 @@ DEFECTS = (
         "actors/trading/orders.py",
         '        """\n        order.replaces = None\n        if order.state.is_live:',
         '        """\n        if order.state.is_live:',
+        "tests/trading/test_orders.py",
     ),
     Defect(
         "deadlines by a wall clock that jumps",
@@ -156,6 +162,7 @@ DEFECTS = (
         "actors/venues/derive/calls.py",
         '"time_in_force":"post_only"',
         '"time_in_force":"gtc"',
+        "tests/venues/derive",
     ),
 )
 
@@ -204,11 +211,11 @@ def examine(sound: Path, defect: Defect, runs: int, jobs: int) -> tuple[str, str
         tree = Path(scratch) / "tree"
         shutil.copytree(sound, tree)
         plant(defect, tree)
+        if defect.tests and tested(tree, defect.tests):
+            return f"test: {defect.tests}", "-"
         count, broken = rehearsed(tree, runs, jobs)
         if count:
             return f"rehearsal: {broken}", f"{count} runs"
-        if defect.tests and tested(tree, defect.tests):
-            return f"test: {defect.tests}", f"{runs} runs without"
     return "", f"{runs} runs"
 
 
