@@ -33,6 +33,8 @@ from actors.venues.dialect import (
 from actors.venues.link import VenueLink
 from actors.venues.protocol import Notice
 
+FEED_LAG_MS = 250
+"""A book that is sent when it changes is sent within this (every 100 ms, and travel)."""
 RELIST_S = 30.0
 """How often the listing is asked again where the venue does not announce new strikes."""
 
@@ -240,6 +242,19 @@ class MarketData:
             # A silent book is a book that did not change; the ticker, which does come, shows that the feed is alive.
             return trio.current_time() - max(picture.heard_at, picture.ticker_at)
         return max(trio.current_time() - picture.heard_at, written)
+
+    def book_as_of_ms(self, picture: Picture) -> int:
+        """Up to when, on the venue's clock, the book is known to be whole: later changes of ours are not in it yet.
+
+        Where a silent book is one that did not change, our own change is the last thing it shows, and a later ticker
+        shows that nothing came after it.
+        """
+        if picture.book is None:
+            return 0
+        if self.dialect.republishes_books:
+            return picture.book.ts_ms
+        told = picture.ticker.ts_ms - FEED_LAG_MS if picture.ticker is not None else 0
+        return max(picture.book.ts_ms + 1, told)
 
     def index_age_s(self) -> float:
         if self.index.heard_at == -math.inf:

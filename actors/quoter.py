@@ -89,7 +89,8 @@ class Quoter:
         assert book is not None  # a missing book is infinitely old, hence unquotable
         standing = self._orders.standing(self._name)
         if self.strategy.uses_book and (
-            standing.in_flight or book.ts_ms <= self._orders.last_change_ms(self._name)
+            standing.in_flight
+            or self._market.book_as_of_ms(self.picture) <= self._orders.last_change_ms(self._name)
         ):
             return None
         manual = self._orders.foreign(self._name)

@@ -343,3 +343,17 @@ def test_an_order_is_known_by_either_identity() -> None:
     assert table.known(news(order)) is order
     assert table.known(VenueOrder("", "v1", "", NAME, Side.BID, 1, 1, 0, OrderStatus.OPEN, 1)) is order
     assert table.known(VenueOrder("", "v2", "", NAME, Side.BID, 1, 1, 0, OrderStatus.OPEN, 1)) is None
+
+
+def test_a_venue_that_moves_the_old_order_instead_of_making_a_new_one_owes_its_fills_once() -> None:
+    """The new record takes over the id, what was filled under it and what is still owed; nothing is left behind."""
+    table = OrderTable()
+    old = placed(table)
+    table.apply_fill(fill("v1", 3))
+    new = table.placing(request("2", price=1002, amount=7), 1.0, replaces=old)
+    table.apply_order(VenueOrder("2", "v1", "sm-main-eth0-1", NAME, Side.BID, 1002, 10, 4, OrderStatus.OPEN, 30))
+    assert (old.state.is_live, old.is_settled) == (False, True)
+    assert (new.state, new.amount, new.remaining, new.at_risk) == (OrderState.OPEN, 10, 6, 7)
+    table.apply_fill(fill("v1", 1, "t2"))
+    assert (new.seen_filled, new.remaining, new.at_risk) == (4, 6, 6)
+    assert table.working(NAME, Side.BID) == [new]
