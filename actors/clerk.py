@@ -19,7 +19,7 @@ from loguru import logger
 
 from actors.clock import Clock
 from actors.journal import Journal
-from actors.mailboxes import INBOX_SIZE, Doorbell
+from actors.mailboxes import Doorbell, Inbox
 from actors.risk import Risk
 from actors.trading.actions import ActionKind
 from actors.trading.errors import VenueRefused
@@ -99,7 +99,7 @@ class Clerk:
         self._clock = clock
         self._journal = journal
         self._bad_signatures = 0
-        self._send, self._receive = trio.open_memory_channel[Answered | News](INBOX_SIZE)
+        self._inbox = Inbox[Answered | News]()
 
     def sent(self, kind: ActionKind, order: Order) -> None:
         """A request is about to leave the house: counted, and on record before any answer can be."""
@@ -121,17 +121,14 @@ class Clerk:
             self.take(news)
 
     def take(self, news: Answered | News) -> None:
-        self._send.send_nowait(news)  # WouldBlock ends the connection: what was lost is then reconciled
+        self._inbox.put(news)  # WouldBlock ends the connection: what was lost is then reconciled
 
     async def listen(self) -> None:
         """Applies answers and notifications in the order they came, forever."""
         while True:
-            self._apply(await self._receive.receive())
-            while True:
-                try:
-                    self._apply(self._receive.receive_nowait())
-                except trio.WouldBlock:
-                    break
+            await self._inbox.wait()
+            for news in self._inbox.take():
+                self._apply(news)
 
     def _apply(self, news: Answered | News) -> None:
         match news:

@@ -17,7 +17,7 @@ import msgspec
 import trio
 from loguru import logger
 
-from actors.mailboxes import INBOX_SIZE
+from actors.mailboxes import Inbox
 
 SCHEMA = 1
 FLUSH_S = 0.1
@@ -31,7 +31,7 @@ class Journal:
         self.lost = 0
         self._now_ns = now_ns
         self._encode = msgspec.json.Encoder().encode
-        self._send, self._receive = trio.open_memory_channel[bytes](INBOX_SIZE)
+        self._lines = Inbox[bytes]()
         self._failing = False
         self._file = -1
         """Descriptor; negative while the file could not be opened."""
@@ -41,7 +41,7 @@ class Journal:
         if self.path is None:
             return
         try:
-            self._send.send_nowait(self._encode({"t": self._now_ns(), "what": what, **facts}))
+            self._lines.put(self._encode({"t": self._now_ns(), "what": what, **facts}))
         except trio.WouldBlock:
             self._lose(1, "its inbox is full")
 
@@ -55,19 +55,15 @@ class Journal:
         task_status.started()
         try:
             while True:
-                self._drain(self.path, await self._receive.receive())
+                await self._lines.wait()
+                self._drain(self.path)
                 await trio.sleep(FLUSH_S)
         finally:
             self._drain(self.path)
             self._close()
 
-    def _drain(self, path: Path, *first: bytes) -> None:
-        lines = list(first)
-        while True:
-            try:
-                lines.append(self._receive.receive_nowait())
-            except trio.WouldBlock:
-                break
+    def _drain(self, path: Path) -> None:
+        lines = list(self._lines.take())
         try:
             if lines:
                 self._put(path, lines)

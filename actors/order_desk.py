@@ -21,6 +21,7 @@ from actors.mailboxes import Doorbell
 from actors.trading.actions import Action, ActionKind, plan
 from actors.trading.batch import Batch, Part, moves_only
 from actors.trading.budget import Budget
+from actors.trading.exposure import NO_ROOM, Room
 from actors.trading.instruments import Instrument, Side
 from actors.trading.lives import RENEWED_AT, SHORTEST_S
 from actors.trading.orders import Order, OrderState
@@ -128,8 +129,11 @@ class OrderDesk:
 
     def _expiry_s(self, instrument: str, now_s: float) -> int:
         """When an order signed now ends: after `life_s`, but not beyond its instrument or its key. UTC seconds."""
-        ends = [int(now_s + self.life_s), self._instruments[instrument].expiry_s, self.key_expires_s]
-        return min(end for end in ends if end)
+        end = int(now_s + self.life_s)
+        for other in (self._instruments[instrument].expiry_s, self.key_expires_s):
+            if other and other < end:
+                end = other
+        return end
 
     def pull_run(self) -> None:
         """Everything of this run by the venue's cheap call, where it has one; quoters cancel singly what that leaves."""
@@ -184,8 +188,11 @@ class OrderDesk:
         """Empties the bag by urgency within the budget, forever."""
         wait = math.inf
         while True:
-            with trio.move_on_after(wait):
+            if math.isinf(wait):
                 await self._bell.wait()
+            else:
+                with trio.move_on_after(wait):
+                    await self._bell.wait()
             if self._batch is not None:
                 await trio.sleep(GATHER_S)
             wait = await self._drain()
@@ -195,7 +202,9 @@ class OrderDesk:
         started = trio.current_time()
         clock_start = self._clock.wall_ns()
         shortest = math.inf
-        queue = sorted(self._bag.values(), key=lambda pair: -self._weight(pair, started))
+        queue = list(self._bag.values())
+        if len(queue) > 1:
+            queue.sort(key=lambda pair: self._weight(pair, started), reverse=True)
         for pair in queue:
             if self._bag.get(pair.instrument) is not pair:
                 continue  # superseded while we worked
@@ -231,8 +240,11 @@ class OrderDesk:
             must_renew=self.must_renew,
             native_amend=self.dialect.native_amend and self._batch is None,
         )
+        if not actions:
+            return 0.0
+        room = self._room_now(pair.instrument)
         if self._batch is not None:
-            return self._gather(moves_only(actions), instrument, pair, self._batch, now)
+            return self._gather(moves_only(actions), instrument, room, self._batch, now)
         for position, action in enumerate(actions):
             cancel = action.kind is ActionKind.CANCEL
             # A pair moves as one, unless its first half stops a loss: then the second may follow when budget allows.
@@ -240,20 +252,20 @@ class OrderDesk:
             wait = self.budget.wait_for(Pool.MATCHING, now, together, instrument=pair.instrument, cancel=cancel)
             if wait > 0:
                 return wait
-            self._act(action, instrument, pair)
+            self._act(action, instrument, room, now)
         return 0.0
 
-    def _gather(self, actions: list[Action], instrument: Instrument, pair: QuotePair, batch: Batch, now: float) -> float:
+    def _gather(self, actions: list[Action], instrument: Instrument, room: Room, batch: Batch, now: float) -> float:
         """Into the batch, when it may leave in this pass. Returns as `_execute` does; cancels need not wait for it."""
         wait = self.budget.wait_for(Pool.MASS_QUOTE, now)
-        if wait <= 0 and not batch.has_room(pair.instrument):
+        if wait <= 0 and not batch.has_room(instrument.name):
             wait = GATHER_S
         is_done = True
         for action in actions:
             if wait <= 0:
-                self._act(action, instrument, pair, batch)
+                self._act(action, instrument, room, now, batch)
             elif action.kind is ActionKind.CANCEL and self.budget.wait_for(Pool.MATCHING, now, cancel=True) <= 0:
-                self._act(action, instrument, pair)
+                self._act(action, instrument, room, now)
             else:
                 is_done = False
         return 0.0 if is_done else wait
@@ -315,22 +327,26 @@ class OrderDesk:
             return instrument.tick_at(price)
         return max(1, math.ceil(money / instrument.tick_float - 1e-6))
 
-    def _act(self, action: Action, instrument: Instrument, pair: QuotePair, batch: Batch | None = None) -> None:
-        """One request out of the door, or one side into the batch; the table knows of it before the link does."""
-        now = trio.current_time()
+    def _act(
+        self, action: Action, instrument: Instrument, room: Room, now: float, batch: Batch | None = None
+    ) -> None:
+        """One request out of the door, or one side into the batch; the table knows of it before the link does.
+
+        `room` was read in this same pass, without an await in between.
+        """
         if action.kind is ActionKind.CANCEL:
             assert action.order is not None  # a cancel names its order
-            self._cancel(action.order, batch)
+            self._cancel(action.order, now, batch)
             return
         quote = action.quote
         assert quote is not None  # only cancels have none
         amount = quote.amount + (action.order.filled if action.kind is ActionKind.AMEND and action.order else 0)
-        if not self._may_still(pair.instrument, action.side, quote.amount):
+        if quote.amount > (room.bid if action.side is Side.BID else room.ask):
             if action.order is not None and action.danger > 0:
-                self._cancel(action.order, batch)  # cannot be moved, must not stay
+                self._cancel(action.order, now, batch)  # cannot be moved, must not stay
             return
         request = self._request(instrument, action.side, Quote(quote.price, amount))
-        self._differs_since.pop((pair.instrument, action.side), None)
+        self._differs_since.pop((instrument.name, action.side), None)
         self.latest_reject_ms = max(self.latest_reject_ms, request.reject_ms)
         old = action.order
         if batch is not None:
@@ -348,11 +364,13 @@ class OrderDesk:
         else:
             call = self.dialect.replace(request, old, old.filled)
             order = self.orders.placing(request, now, replaces=old)
-        self._post(call, action.kind, order, None if action.kind is ActionKind.AMEND else old)
+        self._post(call, action.kind, order, None if action.kind is ActionKind.AMEND else old, now)
 
-    def _may_still(self, instrument: str, side: Side, amount: int) -> bool:
+    def _room_now(self, instrument: str) -> Room:
         """What was approved may have waited for budget: links, guard, data and limits are looked at once more."""
-        return self.may_send and not self.unquotable(instrument) and self.risk.still_fits(instrument, side, amount)
+        if not self.may_send or self.unquotable(instrument):
+            return NO_ROOM
+        return self.risk.room_now(instrument)
 
     def _request(self, instrument: Instrument, side: Side, quote: Quote) -> OrderRequest:
         now_ns = self._clock.now_ns()
@@ -373,16 +391,15 @@ class OrderDesk:
         """The last moment, on the venue's clock, at which what is sent now may still take effect."""
         return self._clock.venue_ms() + int(self._settings.reject_after_s * 1000)
 
-    def _cancel(self, order: Order, batch: Batch | None = None) -> None:
-        self.orders.cancelling(order, trio.current_time())
+    def _cancel(self, order: Order, now: float, batch: Batch | None = None) -> None:
+        self.orders.cancelling(order, now)
         if batch is not None:
             self.clerk.sent(ActionKind.CANCEL, order)
             batch.add(ActionKind.CANCEL, order, None, None)
             return
-        self._post(self.dialect.cancel(order), ActionKind.CANCEL, order, None)
+        self._post(self.dialect.cancel(order), ActionKind.CANCEL, order, None, now)
 
-    def _post(self, call: Call, kind: ActionKind, order: Order, old: Order | None) -> None:
-        now = trio.current_time()
+    def _post(self, call: Call, kind: ActionKind, order: Order, old: Order | None, now: float) -> None:
         self.clerk.sent(kind, order)
         self.budget.spend(call.pool, now, instrument=order.instrument)
         sent = self.link.post(call, lambda posted: self.clerk.take(Answered(posted, kind, order, old)))

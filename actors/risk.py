@@ -15,7 +15,7 @@ import msgspec
 import trio
 from loguru import logger
 
-from actors.trading.exposure import Exposure, Room
+from actors.trading.exposure import NO_ROOM, Exposure, Room
 from actors.trading.greek_limits import GreekBook
 from actors.trading.instruments import Instrument, Side
 from actors.trading.quotes import Quote, QuotePair, RiskApproved, RiskRefused
@@ -70,12 +70,9 @@ class Risk:
         self.exposure.reserve(fitting)
         return RiskApproved(fitting, cut)
 
-    def still_fits(self, instrument: str, side: Side, amount: int) -> bool:
+    def room_now(self, instrument: str) -> Room:
         """The desk's recheck at the moment of sending: fills may have come since the review."""
-        if self.halts:
-            return False
-        room = self.exposure.room(instrument)
-        return amount <= (room.bid if side is Side.BID else room.ask)
+        return NO_ROOM if self.halts else self.exposure.room(instrument)
 
     def _room(self, pair: QuotePair) -> Room:
         """What position, exposure and Greek limits leave for each side, in steps, and the tightest one's name."""

@@ -15,7 +15,14 @@ from pathlib import Path
 import msgspec
 
 from actors.console.secrets import Secret
-from actors.console.settings import CellSettings, JournalSettings, LimitSettings, QuotingSettings, Settings, SupervisionSettings
+from actors.console.settings import (
+    CellSettings,
+    JournalSettings,
+    LimitSettings,
+    QuotingSettings,
+    Settings,
+    SupervisionSettings,
+)
 from actors.mailboxes import Birth, Farewell, Message, Stop
 from actors.venues.access import Access
 from benchmarks.peer_scripts.bench_board import EXPIRY

@@ -13,7 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from actors.trading.instruments import Instrument, Side
-from actors.trading.orders import Order, OrderState
+from actors.trading.orders import ASK, BID, OPEN, Order
 from actors.trading.quotes import Quote, QuotePair
 from actors.trading.quoting import stale_money
 
@@ -46,23 +46,16 @@ def plan(
     native_amend: bool,
 ) -> list[Action]:
     """Requests that bring what rests to what is wanted, most dangerous first; sides with an unanswered request wait."""
-    actions = [
-        action
-        for side in (Side.BID, Side.ASK)
-        if (
-            action := _side(
-                instrument,
-                side,
-                pair.side(side),
-                [o for o in working if o.side is side and o.state.is_live],
-                needs_requote,
-                must_renew,
-                native_amend,
-            )
-        )
-    ]
-    actions.sort(key=_rank)
-    return actions
+    bids: list[Order] = []
+    asks: list[Order] = []
+    for order in working:
+        if order.state.is_live:
+            (bids if order.side is BID else asks).append(order)
+    bid = _side(instrument, BID, pair.bid, bids, needs_requote, must_renew, native_amend)
+    ask = _side(instrument, ASK, pair.ask, asks, needs_requote, must_renew, native_amend)
+    if bid is None or ask is None:
+        return [action for action in (bid, ask) if action is not None]
+    return [bid, ask] if _rank(bid) <= _rank(ask) else [ask, bid]
 
 
 def _rank(action: Action) -> tuple[int, float]:
@@ -78,7 +71,7 @@ def _side(
     must_renew: Callable[[Order], bool],
     native_amend: bool,
 ) -> Action | None:
-    open_orders = [o for o in live if o.state is OrderState.OPEN]
+    open_orders = [o for o in live if o.state is OPEN]
     if wanted is None or len(open_orders) > 1:
         return Action(ActionKind.CANCEL, side, order=open_orders[0], danger=float("inf")) if open_orders else None
     if len(live) > len(open_orders):

@@ -25,6 +25,9 @@ class Room(NamedTuple):
     bound: str
 
 
+NO_ROOM = Room(0, 0, "nothing may be sent")
+
+
 class Exposure:
     """Positions and worst cases of one cell. Limits in steps; `caps` narrows single instruments (allotment)."""
 

@@ -37,8 +37,9 @@ class Resting(NamedTuple):
 
     def gone(self, ts_ms: int) -> str:
         """The row after its cancel."""
-        open_, cancelled = '"order_status":"open","cancel_reason":""', '"order_status":"cancelled","cancel_reason":"user_request"'
-        return self.row.replace(open_, cancelled).rpartition('"last_update_timestamp":')[0] + (
+        still = '"order_status":"open","cancel_reason":""'
+        over = '"order_status":"cancelled","cancel_reason":"user_request"'
+        return self.row.replace(still, over).rpartition('"last_update_timestamp":')[0] + (
             f'"last_update_timestamp":{ts_ms},"quote_id":null,"replaced_order_id":null}}'
         )
 

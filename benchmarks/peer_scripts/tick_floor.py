@@ -107,7 +107,9 @@ class Trader:
             mark.words, ticks * SCALE, self.amount_e18, self.fee_e18, direction == "buy", nonce, expiry_s
         )
         self.number += 1
-        method, old = ("replace", f',"order_id_to_cancel":"{order_id}","expected_filled_amount":"0"') if order_id else ("order", "")
+        method, old = "order", ""
+        if order_id:
+            method, old = "replace", f',"order_id_to_cancel":"{order_id}","expected_filled_amount":"0"'
         self.private.send(
             WSMsgType.TEXT,
             (
