@@ -231,6 +231,9 @@ def main() -> int:
     copy_tree(sound)
     if rehearsed(sound, BASELINE, options.jobs)[0]:
         raise SystemExit("the tree without a defect does not pass its rehearsals: mend that first")
+    for tests in dict.fromkeys(defect.tests for defect in DEFECTS if defect.tests):
+        if tested(sound, tests):
+            raise SystemExit(f"{tests} fails without a defect: mend that first")
     print(f"| {'defect':<42} | {'caught by':<60} | after |\n|---|---|---|")
     for defect in DEFECTS:
         if options.only and defect.name not in options.only:
