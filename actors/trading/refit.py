@@ -173,7 +173,9 @@ def _in_line(k: Floats, bid: Floats, ask: Floats) -> NDArray[np.intp]:
     """Indices of quotes that their neighbours do not contradict: the worst one is dropped, then the rest judged anew.
 
     Each quote's mid is compared with the median of the straight lines from three neighbours on the left to three on the
-    right; a curved smile and wide neighbours make the comparison tolerant. The outermost quotes are judged by the fit.
+    right; a curved smile and wide neighbours make the comparison tolerant. Where strikes are far apart a convex smile
+    lies well below those lines at the money, so whatever lies between them and the neighbours' slopes carried on is in
+    line too. The outermost quotes are judged by the fit.
     """
     keep = np.arange(len(k))
     for _ in range(int(_MOST_REJECTED * len(k))):
@@ -204,8 +206,34 @@ def _out_of_line(k: Floats, mid: Floats, half: Floats) -> Floats:
     expected[judged] = np.nanmedian(lines.reshape(flat)[judged], axis=1)
     width[judged] = np.nanmedian(around.reshape(flat)[judged], axis=1)
     bow[judged] = np.median(reach.reshape(flat)[judged], axis=1)
+    slopes = _carried_on(k, mid)
+    low, high = np.fmin(expected, slopes), np.fmax(expected, slopes)
     tolerated = _OUT_OF_LINE_VOL + _OUT_OF_LINE_HALVES * (half + width) + _OUT_OF_LINE_SHARE * (mid + bow)
-    return np.asarray(np.where(judged, np.abs(mid - np.where(judged, expected, mid)) / tolerated, 0.0))
+    outside = np.fmax(np.fmax(low - mid, mid - high), 0.0)
+    return np.asarray(np.where(judged, outside / tolerated, 0.0))
+
+
+def _carried_on(k: Floats, mid: Floats) -> Floats:
+    """What each quote would be if its neighbours' slopes went on: the median over three on each side, NaN without two.
+
+    Below a convex smile, as the lines between neighbours are above it.
+    """
+    size = len(k)
+    found = np.full((size, 2 * (_NEIGHBOURS - 1)), np.nan)
+    columns = iter(range(found.shape[1]))
+    for step in (1, -1):
+        for far in range(2, _NEIGHBOURS + 1):
+            column, at = next(columns), np.arange(size)
+            near, beyond = at - step, at - far * step
+            ok = (beyond >= 0) & (beyond < size)
+            at, one, two = at[ok], near[ok], beyond[ok]
+            gap = k[one] - k[two]
+            slope = np.divide(mid[one] - mid[two], gap, out=np.zeros(len(gap)), where=gap != 0)
+            found[at, column] = mid[one] + (k[at] - k[one]) * slope
+    out = np.full(size, np.nan)
+    has = ~np.isnan(found).all(axis=1)
+    out[has] = np.nanmedian(found[has], axis=1)
+    return out
 
 
 def _last_rows(

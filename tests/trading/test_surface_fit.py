@@ -20,6 +20,7 @@ from actors.trading.scorecard import score
 from actors.trading.smile_fit import Smile, cost_of, pack, terms_of
 from actors.trading.surface import SmileQuote, Surface, SurfaceSettings
 from actors.trading.svi import Curves, SviSlice, row_of, slice_of
+from actors.venues.paper.smile import ssvi_slice
 
 PLAIN = {7: SviSlice(0.004, 0.05, -0.2, 0.0, 0.08), 30: SviSlice(0.012, 0.1, -0.25, 0.0, 0.15)}
 
@@ -100,6 +101,15 @@ def test_one_stale_quote_is_named() -> None:
     surface = finish(refit(quotes, NOW))
     assert surface.slices[int(NOW) + 7 * DAY_S].rejected == (quotes[stale].instrument,)
     assert max(moved(surface, finish(refit(made(PLAIN), NOW))).values()) < 0.1
+
+
+def test_a_steep_smile_of_few_strikes_keeps_its_middle() -> None:
+    """Seven strikes on a deeply bent smile: no quote is taken for a stray, at the money least of all."""
+    bent = ssvi_slice(0.0077, -0.15, 1.1)
+    quotes = made({5: bent}, half=0.01, strikes=7)
+    sliced = next(iter(finish(refit(quotes, NOW)).slices.values()))
+    assert sliced.rejected == ()
+    assert abs(sliced.curve.vol(0.0, sliced.t_years) - bent.vol(0.0, sliced.t_years)) < 0.003
 
 
 def test_a_known_smile_is_found() -> None:
