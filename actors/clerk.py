@@ -91,6 +91,7 @@ class Clerk:
         """The terms of the present quote of an instrument, journalled with each of its fills."""
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.on_rate: Callable[[Pool], None] = lambda pool: None
+        self.on_login_lost: Callable[[], None] = lambda: None
         self.on_mmp: Callable[[int | None], None] = lambda until_ms: None
         """Protection tripped; the venue's unfreeze time (ms, 0: by hand), or None when it did not say."""
         self.verbose = False
@@ -218,7 +219,7 @@ class Clerk:
         assert outcome.refused is not None  # the caller looked
         code, meaning = outcome.refused
         order, old = answer.order, answer.old
-        unread = self.dialect.classify(code) in (Refusal.RATE, Refusal.UNREAD)
+        unread = self.dialect.classify(code) in (Refusal.RATE, Refusal.UNREAD, Refusal.LOGIN)
         now = trio.current_time()
         self._count_reject(answer, outcome.refused)
         self._react(code, order, answer)
@@ -253,6 +254,8 @@ class Clerk:
                 self.risk.margin_refused(order.instrument, order.side)
             case Refusal.PROTECTED:
                 self.on_mmp(None)
+            case Refusal.LOGIN:
+                self.on_login_lost()
             case Refusal.SIGNATURE:
                 self._bad_signatures += 1
             case _:

@@ -86,6 +86,7 @@ class OrderDesk:
         self._bell = Doorbell()
         self._differs_since: dict[tuple[str, Side], float] = {}
         clerk.on_rate = self.rate_refused
+        clerk.on_login_lost = lambda: link.drop("the venue no longer knows our login")
 
     def quote_in_mass(self, mass: MassQuoting) -> None:
         """From now on many instruments leave in one call; single cancels stay what they are."""

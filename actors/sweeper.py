@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
 import trio
 
 from actors.clock import Clock
 from actors.console.settings import Settings
+from actors.trading.budget import Budget
 from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
 from actors.venues.access import GUARD_SLOT, Access
-from actors.venues.dialect import VenueOrder
+from actors.venues.dialect import Call, Pool, VenueOrder
 from actors.venues.proof import LATE_MS, prefixed, sweep, tag_prefix
 from actors.venues.rest import RestLink
 
@@ -43,11 +45,13 @@ class Sweeper:
         self._rest = rest
         self._is_mine = is_mine or prefixed(tag_prefix(settings.venue.tag))
         self._knows_account = False
+        self._budget = Budget({}, None)
 
     async def learn(self) -> None:
         """Account and listing, so that the moment of need costs two requests and not ten."""
         if not self._knows_account:
-            await self._rest.follow(self._dialect.find_account())
+            facts = await self._rest.follow(self._dialect.find_account())
+            self._budget = Budget(facts.limits, facts.per_instrument)
             for underlying in self.underlyings:
                 await self._rest.follow(self._dialect.load_instruments(underlying))
             self._knows_account = True
@@ -57,8 +61,16 @@ class Sweeper:
         await self.learn()
         resting = 0
         for underlying in self.underlyings:
-            resting += len(await self._rest.follow(sweep(self._dialect, underlying, self._is_mine)))
+            resting += len(await self._rest.follow(sweep(self._dialect, underlying, self._is_mine), self._ask))
         return resting
+
+    async def _ask(self, call: Call) -> msgspec.Raw:
+        """Where every cancel is single, a burst of them would only be refused: they wait for the venue's limit."""
+        if call.pool is Pool.MATCHING:
+            while wait := self._budget.wait_for(call.pool, trio.current_time(), cancel=True):
+                await trio.sleep(wait)
+            self._budget.spend(call.pool, trio.current_time())
+        return await self._rest.call(call)
 
     async def cancel_account(self) -> None:
         """The venue's own word for "everything of this account"; what it leaves, the next sweep shows."""

@@ -225,6 +225,8 @@ class Refusal(StrEnum):
     PROTECTED = "protected"
     """Market-maker protection has tripped."""
     SIGNATURE = "signature"
+    LOGIN = "login"
+    """The venue no longer knows who we are: refused unread, and only a new connection helps."""
     OTHER = "other"
 
 
@@ -273,6 +275,9 @@ class MassQuoting(Protocol):
         self, sides: Sequence[MassSide], result: msgspec.Raw | None, error: tuple[int, str, str] | None
     ) -> list[Outcome]:
         """What the answer proves, side by side; exactly one of `result` and `error` is given."""
+
+    def cancel_run(self, run_label: str) -> Call:
+        """Every quote of a run, whichever process sent it."""
 
     def is_withdrawn(self, code: int) -> bool:
         """A refusal with this code means that no mass quote will be accepted any more."""

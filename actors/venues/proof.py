@@ -16,6 +16,8 @@ from actors.venues.dialect import Call, Dialect, Script, VenueOrder
 
 LATE_MS = 250
 """A packet handed over just before `reject_ms` may be answered this much later; "none" is asked after that."""
+SINGLY = 5
+"""Of quotes that one call should have cancelled, so many are cancelled one by one as well in each round."""
 LABEL_FAMILY = "sm"
 """First word of every label of ours."""
 
@@ -71,9 +73,13 @@ def sweep(
 
 def _cancels(dialect: Dialect, underlying: str, resting: list[VenueOrder]) -> list[Call]:
     """The fewest scoped cancels for these orders: by label where one label covers many, else one by one."""
-    if dialect.labels_are_identity:
-        return [dialect.cancel(order) for order in resting]
     calls: list[Call] = []
+    if dialect.labels_are_identity:
+        # Only mass quotes share a label; a few of them are cancelled singly too, should the call for all be refused.
+        shared = dict.fromkeys(order.label for order in resting if order.client_id != order.label) if dialect.mass else {}
+        calls += [dialect.mass.cancel_run(label) for label in shared if label and dialect.mass]
+        quotes = [order for order in resting if order.label in shared]
+        return calls + [dialect.cancel(order) for order in resting if order not in quotes[SINGLY:]]
     for label in dict.fromkeys(order.label for order in resting):
         bulk = dialect.cancel_ours(label, underlying) if label else []
         calls += bulk or [dialect.cancel(order) for order in resting if order.label == label]

@@ -7,7 +7,7 @@ the venue's, raises OutcomeUnknown, never "done".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -61,6 +61,6 @@ class RestLink:
             raise OutcomeUnknown(f"{call.method}: an answer without a result")
         return result
 
-    async def follow(self, script: Script[T]) -> T:
-        """Holds the conversation of a script over single requests."""
-        return await drive(script, self.call)
+    async def follow(self, script: Script[T], ask: Callable[[Call], Awaitable[msgspec.Raw]] | None = None) -> T:
+        """Holds the conversation of a script over single requests; `ask` in place of `call` as on a link."""
+        return await drive(script, ask or self.call)

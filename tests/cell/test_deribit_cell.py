@@ -185,6 +185,23 @@ async def test_a_refused_move_is_settled_by_evidence(mode: str, code: int, autoj
         assert cell.proof.confirmed
 
 
+async def test_a_forgotten_login_costs_the_connection_and_nothing_else(autojump_clock: trio.testing.MockClock) -> None:
+    """Whoever is not known any more logs in again on a new connection and quotes on."""
+    async with open_stage(deribit_paper()) as stage:
+        cell = stage.cell(deribit_settings())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cell.run)
+            await quoting(cell, 12)
+            stage.exchange.faults.refuse("private/edit", 13009, "unauthorized")
+            while cell.desk.link.epoch == 1:
+                await trio.sleep(0.5)
+            await trio.sleep(3)
+            await quoting(cell, 12)
+            assert methods(stage)["public/auth"] == 2
+            nursery.cancel_scope.cancel()
+        assert cell.proof.confirmed
+
+
 async def test_mass_quotes_that_are_withdrawn_give_way_to_single_orders(autojump_clock: trio.testing.MockClock) -> None:
     """Once the venue says that they are not enabled, it is not asked again."""
     async with open_stage(deribit_paper()) as stage:

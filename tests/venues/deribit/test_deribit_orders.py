@@ -220,6 +220,7 @@ def test_codes_are_classed_by_number():
     assert dialect.classify(13903) is Refusal.RATE
     assert dialect.classify(-32602) is Refusal.UNREAD
     assert dialect.classify(10041) is Refusal.UNREAD
+    assert dialect.classify(13009) is Refusal.LOGIN
     assert dialect.classify(10009) is Refusal.MARGIN
     assert dialect.classify(13030) is Refusal.PROTECTED
     assert dialect.classify(11054) is dialect.classify(99_999) is Refusal.OTHER
