@@ -53,7 +53,7 @@ class InTurn:
             self._served[args[2].instrument] = trio.current_time()
             post(*args)
 
-        cell.desk._post = noting  # type: ignore[method-assign]  # a measuring instrument, not the product
+        cell.desk._post = noting  # type: ignore[assignment, method-assign]  # a measuring instrument only
         cell.desk._weight = self.weight  # type: ignore[method-assign]
 
     def weight(self, pair: QuotePair, now: float) -> float:
