@@ -78,12 +78,11 @@ class DeribitChannels:
 
         Call `exchange.tell()` before: the snapshot must not hold what others have yet to be told.
         """
-        if channel not in self._running:
-            self._running[channel] = self._publication(channel)
+        fresh = self._publication(channel)  # also where it runs: what it shows may be gone by now
         if channel in session.channels:
             return None
         self._exchange.sessions.join(session, channel)
-        return self._running[channel].welcome()
+        return self._running.setdefault(channel, fresh).welcome()
 
     def _publication(self, channel: str) -> Publication:
         head, *rest = channel.split(".")
