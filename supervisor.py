@@ -39,7 +39,7 @@ from actors.venues.access import FIRST_CELL_SLOT, GUARD_SLOT, Access
 GUARD_PATIENCE_S = 6.0
 """After the cells are gone without a proof the guard is given this long before the last line says that it goes on."""
 GUARD_RESTART_S, GUARD_RESTART_MAX_S = 0.2, 5.0
-"""Between a guard's death and its successor's birth; doubled each time while none gets ready."""
+"""Between two births of a guard that died before it was ready, doubled each time; one that was is replaced at once."""
 
 
 class Supervisor:
@@ -197,8 +197,9 @@ class Supervisor:
                 return
             self._tell_cells(alive=False)
             self.screen.say("error", f"the guard died (status {guard.status}); nothing new is sent until it is back")
-            pause = GUARD_RESTART_S if guard.ready is not None else min(GUARD_RESTART_MAX_S, pause * 2)
-            await trio.sleep(pause)
+            if guard.ready is None:  # something keeps it from getting ready: not too often, then
+                await trio.sleep(pause)
+                pause = min(GUARD_RESTART_MAX_S, pause * 2)
 
     async def _one_guard(self) -> Hosted:
         birth = self._birth("guard", -1, GUARD_SLOT)

@@ -45,16 +45,23 @@ class Sweeper:
         self._rest = rest
         self._is_mine = is_mine or prefixed(tag_prefix(settings.venue.tag))
         self._knows_account = False
+        self._listed: set[str] = set()
         self._budget = Budget({}, None)
 
-    async def learn(self) -> None:
-        """Account and listing, so that the moment of need costs two requests and not ten."""
+    async def identify(self) -> None:
+        """Finds the account: the proof that the venue takes our signature."""
         if not self._knows_account:
             facts = await self._rest.follow(self._dialect.find_account())
             self._budget = Budget(facts.limits, facts.per_instrument)
-            for underlying in self.underlyings:
-                await self._rest.follow(self._dialect.load_instruments(underlying))
             self._knows_account = True
+
+    async def learn(self) -> None:
+        """Account and listing, so that the moment of need costs two requests and not ten."""
+        await self.identify()
+        for underlying in self.underlyings:
+            if underlying not in self._listed:
+                await self._rest.follow(self._dialect.load_instruments(underlying))
+                self._listed.add(underlying)
 
     async def sweep_all(self) -> int:
         """One sweep over every underlying; how many of ours rested when asked."""

@@ -21,6 +21,8 @@ HEARTBEAT_BOUND_S = 3.0
 SETTLED_ORDERS = 6
 LIFE_S = 310.0
 """Of a signature, at this many orders."""
+SETTLED_LINK_NS = 11_000_000_000
+"""A connection that lived shorter makes the next pause longer."""
 SLACK_S = 0.3
 """After a guard's death its cells hear of it within this; what they send later is "new"."""
 
@@ -128,9 +130,8 @@ def _new_guard(maker: Maker, old: int) -> bool:
 
 
 def _guard_asked(reader: Any, at_ns: int) -> int | None:
-    """Wall time of the new guard's last question before it says that it is ready."""
-    asked = [row["w"] for row in reader.of("request", at_ns) if row["session"] == 0]
-    return asked[-1] if len([1 for row in reader.of("request", at_ns) if row["session"] == 0]) >= 2 else None
+    """Wall time of the new guard's first question: no cell has leave to send before it is answered."""
+    return next((row["w"] for row in reader.of("request", at_ns) if row["session"] == 0), None)
 
 
 def ignored(row: Row, exchange: Exchange, maker: Maker) -> Sample:
@@ -172,7 +173,9 @@ def frozen_supervisor(row: Row, exchange: Exchange, maker: Maker) -> Sample:
 
 
 def cut_connections(row: Row, exchange: Exchange, maker: Maker) -> Sample:
-    """The exchange drops every socket without a goodbye."""
+    """The exchange drops every socket without a goodbye; they are old enough for the first pause to be the short one."""
+    opened_ns = exchange.reader.read().of("open")[-1]["w"]
+    until(lambda: wall_ns() - opened_ns > SETTLED_LINK_NS, "the links have settled", every_s=0.2)
     at_ns = wall_ns()
     exchange.lever("kill", abrupt=True)
     return _survived(row, exchange, maker, at_ns)
