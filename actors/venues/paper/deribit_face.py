@@ -87,9 +87,7 @@ class DeribitFace:
         self._rates = rates or deribit_rates(tier_of(settings.tier))
         self.clients = Clients(random.Random(f"tokens {settings.seed}"), settings.token_life_s, settings.signature_window_s)
         self.market = DeribitMarket(self._engine, exchange.clock_ns)
-        self.orders = DeribitOrders(
-            self._engine, self.market, settings.edits_inherit, settings.null_profit_of_opens
-        )
+        self.orders = DeribitOrders(self._engine, self.market, settings.edits_inherit, settings.null_profit_of_opens)
         self.accounts = DeribitAccounts(self._engine, self.market, self.orders, tier_of(settings.tier))
         self.quotes = DeribitQuotes(self._engine, self.market, self.orders, settings.mmp_config_as_list)
         self.channels = DeribitChannels(exchange, self.market, settings.agg2_ms, settings.raw_needs_login)
@@ -184,7 +182,7 @@ class DeribitFace:
     def _serve(self, ask: Ask) -> Any:
         """`result` or `error` of the answer, or SWALLOWED."""
         self._exchange.ledger.write(
-            "request", session=ask.session_id, user=ask.user, id=ask.id, method=ask.method, params=_redacted(ask.params)
+            "request", session=ask.session_id, wallet=ask.owner, id=ask.id, method=ask.method, params=_redacted(ask.params)
         )
         fault = self._exchange.faults.request(ask.method)
         if fault is not None and not fault.executed:

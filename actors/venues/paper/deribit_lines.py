@@ -66,8 +66,9 @@ class Ask(msgspec.Struct, frozen=True):
         return self.line.session.id if self.line is not None else 0
 
     @property
-    def user(self) -> int | None:
-        return self.caller.user_id if self.caller is not None else None
+    def owner(self) -> str | None:
+        """Whose request it is, for the ledger."""
+        return str(self.caller.user_id) if self.caller is not None else None
 
 
 @attrs.define(eq=False)
@@ -119,7 +120,7 @@ class Lines:
             if ask.line.caller is None:
                 ask.line.has_cod = grant.caller.user.cod_default
             ask.line.caller = grant.caller
-            self.exchange.ledger.write("login", session=ask.session_id, user=grant.caller.user_id)
+            self.exchange.ledger.write("login", session=ask.session_id, wallet=str(grant.caller.user_id))
         return grant.as_json(state)
 
     def logout(self, ask: Ask, caller: Caller, fields: p.Logout) -> Any:
@@ -205,8 +206,8 @@ class Lines:
 
     def _pull(self, line: Line) -> None:
         gone = self.exchange.engine.cancel_connection(line.session.id)
-        user = line.caller.user_id if line.caller is not None else None
-        self.exchange.ledger.write("cancel_on_disconnect", session=line.session.id, user=user, orders=len(gone))
+        owner = str(line.caller.user_id) if line.caller is not None else None
+        self.exchange.ledger.write("cancel_on_disconnect", session=line.session.id, wallet=owner, orders=len(gone))
         self.exchange.tell()
 
     def pull_all(self) -> None:
