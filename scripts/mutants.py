@@ -93,12 +93,14 @@ DEFECTS = (
         "actors/truth.py",
         "if not ours and asked_ms > self.desk.latest_reject_ms + LATE_MS:",
         "if not ours:",
+        "tests/rehearsal/test_in_flight.py",
     ),
     Defect(
         "guard does not wait for what is in flight",
-        "actors/guard.py",
+        "actors/sweeper.py",
         "if resting == 0 and asked > settled:",
         "if resting == 0:",
+        "tests/rehearsal/test_in_flight.py",
     ),
     Defect(
         "quote on stale books",
@@ -156,6 +158,7 @@ DEFECTS = (
         "actors/clock.py",
         "        if self._venue_ahead_ms == -math.inf:",
         "        if self._venue_ahead_ms < math.inf:",
+        "tests/rehearsal/test_in_flight.py",
     ),
     Defect(
         "not post-only",

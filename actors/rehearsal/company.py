@@ -37,6 +37,9 @@ class Life:
     cables: list[Cable] = attrs.field(factory=list)
     cut_off: trio.Event = attrs.field(factory=trio.Event)
     proven: bool = False
+    """By its own proof."""
+    answered_for: bool = False
+    """By the guard's."""
     over: bool = False
     task: trio.lowlevel.Task | None = None
     error: str = ""
@@ -120,7 +123,7 @@ class Company:
                     self.say("the cell died too often: a clean stop")
                     break
                 await trio.sleep(wait_s)
-        if self.lives and not self.lives[-1].proven:
+        if self.lives and not (self.lives[-1].proven or self.lives[-1].answered_for):
             await self.leave_to_guard("not everything is proven")
 
     def stop(self) -> None:
@@ -145,6 +148,7 @@ class Company:
         with trio.move_on_after(GUARD_BOUND_S) as patience:
             word = await guard_acts(self.stage, self.scene, self.posts, why)
             labels = tuple(life.label for life in self.lives)
+            self.lives[-1].answered_for = True
             self.proofs.append(Proven(self.now_ns(), "the guard", labels))
             self.say(word.text)
         if patience.cancelled_caught:

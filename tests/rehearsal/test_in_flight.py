@@ -1,0 +1,78 @@
+""""None rests" is said only of a moment after which nothing of ours can arrive any more."""
+
+from __future__ import annotations
+
+import trio
+import trio.testing
+
+from actors.rehearsal.company import Company
+from actors.rehearsal.scene import draw_scene
+from actors.rehearsal.stage import Stage, open_stage, paper_settings
+from actors.venues.paper.faults import FrameFault
+from actors.venues.paper.run import PaperRun
+
+SMALL = {"strikes": 2, "dailies": 0, "weeklies": 0, "quarters": 0}
+
+
+def resting(stage: Stage) -> int:
+    account = int(stage.facts["subaccount_id"])
+    return len(stage.exchange.engine.open_orders(account))
+
+
+async def test_a_packet_that_is_overtaken_on_its_way_never_becomes_an_order_after_the_proof(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Orders in flight when the stop comes arrive after the cancel and the question that overtook them."""
+    async with open_stage(PaperRun(seed=3, keep_records=True, world=SMALL)) as stage:
+        stage.exchange.faults.arm(FrameFault("reorder", "in", match='"private/order"'))
+        cell = stage.cell(paper_settings())
+        after_proof: list[int] = []
+
+        async def look_on() -> None:
+            await trio.sleep(1.5)
+            after_proof.append(resting(stage))
+
+        cell.before_leaving = look_on
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cell.run)
+            while not any(cell.orders.in_flight(name) for name in cell.instruments):
+                await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+        assert cell.proof.confirmed
+        assert after_proof == [0]
+
+
+async def test_the_guard_waits_for_what_the_dead_have_sent(autojump_clock: trio.testing.MockClock) -> None:
+    """It asks while packets of a killed cell are still under way, and believes only a later answer."""
+    scene = draw_scene(3, ())
+    async with open_stage(PaperRun(seed=3, keep_records=True, world=SMALL)) as stage:
+        company = Company(stage, scene, lambda text: None)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(company.play)
+            while company.life is None or not company.may_send:
+                await trio.sleep(0.01)
+            for cable in company.life.cables:
+                cable.up.lag_s = 0.8
+            while not any(company.life.cell.orders.in_flight(name) for name in company.life.cell.instruments):
+                await trio.sleep(0.01)
+            company.stopping = True
+            company.kill_all()
+        assert [proof.who for proof in company.proofs] == ["the guard"]
+        at = company.proofs[0].at_ns
+        await trio.sleep(3)
+        later = [row for row in stage.exchange.ledger.of("order") if row["t"] > at and row["label"].startswith("sm-")]
+        assert resting(stage) == 0
+        assert later == []
+
+
+async def test_a_wrong_wall_clock_makes_no_deadline_later(autojump_clock: trio.testing.MockClock) -> None:
+    """Ours is two seconds ahead: what we send still dies at the venue within one."""
+    async with open_stage(PaperRun(seed=3, keep_records=True, world=SMALL)) as stage:
+        stage.clock.jump_ns = 1_900_000_000
+        cell = stage.cell(paper_settings())
+        with trio.move_on_after(10):
+            await cell.run()
+        rows = stage.exchange.ledger.records
+        sent = [row for row in rows if row["kind"] == "request" and row["method"] == "private/order"]
+        assert sent
+        assert max(row["params"]["reject_timestamp"] - row["t"] // 1_000_000 for row in sent) <= 1000
