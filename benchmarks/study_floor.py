@@ -1,9 +1,10 @@
 """The exchange of one study run: the paper venue's engine and world in this process, without protocol, server or clock.
 
 Owns the run's time and what the venue publishes: books each tenth of a second, the index twice a second (the Derive face
-does five times, which only costs time here), tickers each second. Nonces, signature lives and fee caps are not asked of the maker; matching, post-only, fees and
-margin are the engine's own. The mark it publishes strays from the truth as a rival's view does: an exact one
-would make the rule against quoting through the mark an oracle. Invariant: what a taker does on a seed does not depend on the maker.
+does five times, which only costs time here), tickers each second. Nonces, signature lives and fee caps are not asked of
+the maker; matching, post-only, fees and margin are the engine's own. The mark it publishes strays from the truth as a
+rival's view does: an exact one would make the rule against quoting through the mark an oracle. Invariant: when a taker
+comes and what it wants does not depend on the maker.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Picture:
     """The newest of one option that the venue has published; `book` holds everybody's orders."""
 
     listing: Listing
-    book: Book = Book((), (), 0)
+    book: Book = attrs.field(factory=lambda: Book((), (), 0))
     ticker: TickerUpdate | None = None
     seen: int = 0
     """Change id of `book`."""

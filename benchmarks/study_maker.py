@@ -73,7 +73,7 @@ class Maker:
         self.fills: list[VenueFill] = []
         self.requests = 0
         self.refused = 0
-        self._floor = floor
+        self.floor = floor
         self._quoting = quoting
         self._limits = limits
         self._reaction_ns = round(reaction_s * 1e9)
@@ -93,7 +93,7 @@ class Maker:
         self.exposure.max_exposure = steps_at_most(first, self._limits.max_exposure)
         self.risk.greeks = self.greeks
         self.exposure.on_worst = self._on_worst
-        self._window.add(self._floor.now_s, self._floor.index)
+        self._window.add(self.floor.now_s, self.floor.index)
         for name in self.instruments:
             self._learn(name)
             self.exposure.refresh(name)
@@ -104,13 +104,13 @@ class Maker:
         """What a cell would do on the news of this step; `quotes` False only watches."""
         self._arrive()
         touched = self._hear()
-        index_came, tickers_came = self._floor.tick()
+        index_came, tickers_came = self.floor.tick()
         if index_came:
-            self._window.add(self._floor.now_s, self._floor.index)
-        if self._is_needed and self._floor.steps % GREEKS_STEPS == 0:
+            self._window.add(self.floor.now_s, self.floor.index)
+        if self._is_needed and self.floor.steps % GREEKS_STEPS == 0:
             for name in self.instruments:
                 self._learn(name)
-        if not self.strategy.uses_book and self._floor.steps % REFIT_STEPS == 1:
+        if not self.strategy.uses_book and self.floor.steps % REFIT_STEPS == 1:
             self._refit()
         if not quotes:
             return
@@ -123,7 +123,7 @@ class Maker:
     # -- what things are worth
 
     def _refit(self) -> None:
-        fitting = refit(self._evidence(), self._floor.now_s, previous=self.surface if self._fits else None)
+        fitting = refit(self._evidence(), self.floor.now_s, previous=self.surface if self._fits else None)
         while True:
             try:
                 next(fitting)
@@ -134,7 +134,7 @@ class Maker:
 
     def _evidence(self) -> list[SmileQuote]:
         quotes = []
-        for name, picture in self._floor.pictures.items():
+        for name, picture in self.floor.pictures.items():
             forward, instrument = self.forward_of(picture), picture.instrument
             others = others_only(picture.book, self.orders.resting(name))
             bid, ask = others.best(Side.BID), others.best(Side.ASK)
@@ -147,7 +147,7 @@ class Maker:
                     bid=None if bid is None else instrument.price_float(bid),
                     ask=None if ask is None else instrument.price_float(ask),
                     forward=forward,
-                    at=self._floor.now_s,
+                    at=self.floor.now_s,
                 )
             )
         return quotes
@@ -155,8 +155,10 @@ class Maker:
     def forward_of(self, picture: Picture) -> float:
         """The ticker's, moved with the index since."""
         ticker = picture.ticker
-        assert ticker is not None and ticker.forward is not None and ticker.index is not None  # the floor wrote them
-        return ticker.forward * (self._floor.index / ticker.index if self._quoting.protections.index_reprice else 1.0)
+        assert ticker is not None  # the floor wrote it
+        assert ticker.forward is not None
+        assert ticker.index is not None
+        return ticker.forward * (self.floor.index / ticker.index if self._quoting.protections.index_reprice else 1.0)
 
     def fair(self, picture: Picture) -> FairValue | None:
         """As the valuation actor: own surface, else the venue's mark vol."""
@@ -164,7 +166,7 @@ class Maker:
         assert ticker is not None  # the floor wrote it
         vol = present(ticker.mark_vol)
         mark = None if vol is None else MarkVol(vol, ticker.ts_ms / 1000)
-        value = self.surface.fair(picture.instrument, self._floor.now_s, self.forward_of(picture), mark)
+        value = self.surface.fair(picture.instrument, self.floor.now_s, self.forward_of(picture), mark)
         return value if isinstance(value, FairValue) else None
 
     def _learn(self, name: str) -> None:
@@ -172,7 +174,7 @@ class Maker:
         if fair is None:
             return
         is_call = instrument.kind is OptionKind.CALL
-        t_years = (instrument.expiry_s - self._floor.now_s) / SECONDS_PER_YEAR
+        t_years = (instrument.expiry_s - self.floor.now_s) / SECONDS_PER_YEAR
         terms = OptionTerms(fair.forward, instrument.strike, t_years, fair.vol, is_call)
         self.greeks.learn(name, str(instrument.expiry_s), metrics_of(fair.greeks, terms, self._limits))
         self._on_worst(name)
@@ -202,7 +204,7 @@ class Maker:
         if self.strategy.uses_book and not self._is_clean(name):
             return None
         market = Market.of(picture.instrument, self._others(name), picture.ticker)
-        now_s = self._floor.now_s
+        now_s = self.floor.now_s
         fair = None if self.strategy.uses_book and not protections.max_pick_off else self.fair(picture)
         view = View(market, now_s, fair, self._window.moves(now_s))
         pair = decide(self.strategy, view, self._inventory(name), self._quoting, version=0, decided_at=now_s)
@@ -262,21 +264,19 @@ class Maker:
         if resting == quote:
             self._differs_since.pop(key, None)
             return False
-        now_s = self._floor.now_s
+        now_s = self.floor.now_s
         since = self._differs_since.setdefault(key, now_s)
         threshold = threshold_ticks(instrument, self._quoting.requote_threshold, order.price)
         return needs_requote(order.side, quote, resting, threshold, now_s - since, self._quoting.refresh_s)
 
     def _send(self, action: Action, instrument: Instrument) -> None:
-        now_s, order = self._floor.now_s, action.order
+        now_s, order = self.floor.now_s, action.order
         if action.kind is ActionKind.CANCEL:
             assert order is not None  # a cancel names its order
             self.orders.cancelling(order, now_s)
         else:
             quote = action.quote
             assert quote is not None  # only cancels have none
-            if not self.risk.still_fits(instrument.name, action.side, quote.amount):
-                return
             self._differs_since.pop((instrument.name, action.side), None)
             self._count += 1
             client_id = str(self._count)
@@ -285,10 +285,10 @@ class Maker:
         self.exposure.refresh(instrument.name)
         self.requests += 1
         filled = action.order.filled if action.order is not None else 0
-        self._on_the_way.append(Request(self._floor.now_ns + self._reaction_ns, action, order, filled))
+        self._on_the_way.append(Request(self.floor.now_ns + self._reaction_ns, action, order, filled))
 
     def _arrive(self) -> None:
-        while self._on_the_way and self._on_the_way[0].due_ns <= self._floor.now_ns:
+        while self._on_the_way and self._on_the_way[0].due_ns <= self.floor.now_ns:
             request = self._on_the_way.popleft()
             try:
                 self._meet_the_engine(request)
@@ -296,7 +296,7 @@ class Maker:
                 self._turned_away(request, str(refusal))
 
     def _meet_the_engine(self, request: Request) -> None:
-        order, action, engine = request.order, request.action, self._floor.engine
+        order, action, engine = request.order, request.action, self.floor.engine
         if action.kind is ActionKind.CANCEL:
             engine.cancel(MAKER, order.venue_id)
             return
@@ -315,7 +315,7 @@ class Maker:
         answer = engine.replace(MAKER, ticket, order_id=old.venue_id, expected_filled=request.expected_filled)
         if answer.failure is not None:
             self._turned_away(request, str(answer.failure))
-            self.orders.replacement_failed(old, old_gone=True, now=self._floor.now_s)
+            self.orders.replacement_failed(old, old_gone=True, now=self.floor.now_s)
             self.exposure.refresh(order.instrument)
 
     def _turned_away(self, request: Request, reason: str) -> None:
@@ -323,7 +323,7 @@ class Maker:
         self.refused += 1
         order, old = request.order, request.action.order
         if request.action.kind is not ActionKind.CANCEL:
-            self.orders.refused(order, reason, self._floor.now_ns // 1_000_000)
+            self.orders.refused(order, reason, self.floor.now_ns // 1_000_000)
             if old is not None:
                 self.orders.untouched(old)
         self.exposure.refresh(order.instrument)
@@ -333,7 +333,7 @@ class Maker:
     def _hear(self) -> set[str]:
         """The engine's news of our account; the instruments it was about."""
         touched = set()
-        for event in self._floor.engine.drain():
+        for event in self.floor.engine.drain():
             if isinstance(event, ev.OrderChanged):
                 order = event.order
                 news = VenueOrder(
@@ -354,8 +354,8 @@ class Maker:
             elif isinstance(event, ev.Traded) and event.maker.account_id == MAKER:
                 self._fill(event.maker)
                 touched.add(event.maker.instrument)
-        if self._floor.steps % (60 * TICKER_STEPS) == 0:
-            self.orders.forget_settled(self._floor.now_ns // 1_000_000 - 60_000)
+        if self.floor.steps % (60 * TICKER_STEPS) == 0:
+            self.orders.forget_settled(self.floor.now_ns // 1_000_000 - 60_000)
         return touched
 
     def _fill(self, fill: VenueFill) -> None:

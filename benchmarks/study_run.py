@@ -13,12 +13,13 @@ from collections.abc import Callable
 
 import attrs
 
-from actors.console.settings import QuotingSettings
+from actors.console.settings import LimitSettings, QuotingSettings
 from actors.venues.paper.market import WorldSettings
 from actors.venues.paper.tickets import Fill
 from benchmarks.study_floor import CASH, STEP_NS, TICKER_STEPS, StudyFloor
 from benchmarks.study_maker import Maker
-from benchmarks.study_terms import MARK_STD_VOL_POINTS, QUOTED_NEAR, REACTION_S, RUN_S, WARM_UP_S, limits
+from benchmarks.study_terms import MARK_STD_VOL_POINTS, QUOTED_NEAR, REACTION_S, RUN_S, WARM_UP_S
+from benchmarks.study_terms import limits as study_limits
 
 HORIZONS_S = (1.0, 10.0, 60.0)
 
@@ -131,11 +132,12 @@ def play(
     *,
     mark_std_vol_points: float = MARK_STD_VOL_POINTS,
     run_s: float = RUN_S,
+    limits: LimitSettings | None = None,
     watch: Callable[[Maker], None] | None = None,
 ) -> Outcome:
     """One run; `watch` is called after every step."""
     floor = StudyFloor(world, seed, mark_std_vol_points)
-    maker = Maker(floor, floor.near_the_money(QUOTED_NEAR), quoting, limits(), REACTION_S)
+    maker = Maker(floor, floor.near_the_money(QUOTED_NEAR), quoting, limits or study_limits(), REACTION_S)
     account = Account(floor, maker)
     warm = round(WARM_UP_S * 1e9 / STEP_NS)
     for number in range(warm + round(run_s * 1e9 / STEP_NS)):
