@@ -28,6 +28,7 @@ from actors.order_desk import OrderDesk
 from actors.protection import Protection
 from actors.quoter import Quoter
 from actors.risk import Risk
+from actors.stalls import StallWatch
 from actors.trading.allotment import allot_exposure
 from actors.trading.books import steps_at_most
 from actors.trading.budget import Budget
@@ -91,6 +92,7 @@ class Cell:
         self.most_instruments = 1 << 30
         self._allotted_at: float | None = None
         self.restarts = 0
+        self.stalls = StallWatch()
         self.proof = Proof(False, None, "never asked")
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.before_leaving: Callable[[], Awaitable[None]] | None = None

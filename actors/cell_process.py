@@ -19,8 +19,9 @@ from actors.cell import Cell
 from actors.child import Child, main
 from actors.clock import Clock
 from actors.console.exits import Exit
+from actors.housekeeping import keep_house, tame
 from actors.mailboxes import Event, Farewell, GuardState, Leave, Left, Message, Ready, Snapshot
-from actors.reports import figures, snapshot
+from actors.reports import figures, rows_in_turns, snapshot
 from actors.trading.errors import (
     ClockWrong,
     ConfigError,
@@ -58,6 +59,7 @@ async def work(child: Child) -> Farewell:
     def tell(level: str, text: str) -> None:
         child.pipe.send(Event(level, f"{birth.name}: {text}"))
 
+    trio.lowlevel.add_instrument(cell.stalls)
     cell.on_event = tell
     cell.clerk.verbose = birth.log_level in ("DEBUG", "TRACE")
     leaving = _Leaving(cell, child)
@@ -95,11 +97,14 @@ async def _announce(cell: Cell, child: Child) -> None:
     while cell.truth.facts is None or cell.desk.blocks.keys() & {"start"}:
         await trio.sleep(0.02)
     child.pipe.send(Ready("", cell.truth.facts.restore_cancel_on_disconnect))
+    tame()
+    cell.stalls.begin()
+    await keep_house(lambda: cell.desk.may_send)
 
 
 async def _show(cell: Cell, child: Child) -> None:
     while True:
-        child.pipe.send(Snapshot(snapshot(cell)))
+        child.pipe.send(Snapshot(snapshot(cell, await rows_in_turns(cell))))
         await trio.sleep(SNAPSHOT_S)
 
 

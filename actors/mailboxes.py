@@ -1,8 +1,8 @@
 """Every message and every inbox, once (design section 3).
 
-Two kinds of mailbox. *Every one counts*: a bounded trio memory channel, or an `Inbox`; full is an incident. *Latest wins*: the newest
-value per key lies in its owner's table and a `Doorbell` says that there is news; ringing twice is ringing once. Messages
-between processes are msgspec structs, one JSON line each, tagged by name; they hold no secret.
+Two kinds of mailbox. *Every one counts*: a bounded trio memory channel, or an `Inbox`; full is an incident. *Latest
+wins*: the newest value per key lies in its owner's table and a `Doorbell` says that there is news; ringing twice is
+ringing once. Messages between processes are msgspec structs, one JSON line each, tagged by name; they hold no secret.
 """
 
 from __future__ import annotations

@@ -74,6 +74,8 @@ METRICS = (
     MetricLine("strikemaker_volume_contracts_total", "counter", "contracts traded", _one(lambda c: c.volume)),
     MetricLine("strikemaker_fees_total", "counter", "fees paid, premium currency", _one(lambda c: float(c.fees or 0))),
     MetricLine("strikemaker_quoter_restarts_total", "counter", "quoters restarted", _one(lambda c: c.restarts)),
+    MetricLine("strikemaker_stalls_total", "counter", "stretches of over 5 ms between two polls", _one(lambda c: c.stalls)),
+    MetricLine("strikemaker_worst_stall_seconds", "gauge", "the longest of them", _one(lambda c: c.worst_stall_ms / 1000)),
     MetricLine("strikemaker_quarantined", "gauge", "instruments given up on", _one(lambda c: len(c.quarantined))),
     MetricLine("strikemaker_warnings", "gauge", "things wrong now", _one(lambda c: len(c.warnings))),
     MetricLine(

@@ -14,6 +14,7 @@ import trio
 from actors.console.listing import expiry_of
 from actors.console.snapshots import BudgetLine, CellSnapshot, InstrumentRow, LinkLine
 from actors.market_data import Picture
+from actors.stalls import BINS_S
 from actors.trading.books import Book, others_only
 from actors.trading.instruments import Instrument, Side
 from actors.trading.orders import Order, OrderState
@@ -24,11 +25,29 @@ if TYPE_CHECKING:
     from actors.cell import Cell
 
 
-def snapshot(cell: Cell) -> CellSnapshot:
-    """The cell as it stands."""
+ROWS_A_TURN = 20
+
+
+async def rows_in_turns(cell: Cell) -> list[InstrumentRow]:
+    """Every instrument's row, a few at a time: a thousand in one go would hold everybody up for tens of milliseconds."""
+    rows = []
+    for number, name in enumerate(_names(cell), 1):
+        rows.append(_row(cell, name, trio.current_time()))
+        if number % ROWS_A_TURN == 0:
+            await trio.lowlevel.checkpoint()
+    return rows
+
+
+def _names(cell: Cell) -> list[str]:
+    return sorted(cell.quoters, key=lambda name: _order(cell.instruments[name]))
+
+
+def snapshot(cell: Cell, rows: list[InstrumentRow] | None = None) -> CellSnapshot:
+    """The cell as it stands; `rows` where they have been made already."""
     now = trio.current_time()
     desk, exposure = cell.desk, cell.risk.exposure
-    rows = [_row(cell, name, now) for name in sorted(cell.quoters, key=lambda n: _order(cell.instruments[n]))]
+    if rows is None:
+        rows = [_row(cell, name, now) for name in _names(cell)]
     contracts = cell.contracts
     return CellSnapshot(
         cell=cell.label.cell,
@@ -61,6 +80,8 @@ def snapshot(cell: Cell) -> CellSnapshot:
         volume=desk.clerk.figures.volume,
         fees=format(sum(desk.clerk.figures.fees.values()), "f"),
         restarts=cell.restarts,
+        stalls=cell.stalls.stalls,
+        worst_stall_ms=cell.stalls.worst_cpu_s * 1000,
         quarantined=sorted(cell.quarantined),
         warnings=[*cell.risk.halts.values(), *desk.blocks.values()],
     )
@@ -84,6 +105,12 @@ def figures(cell: Cell) -> dict[str, Any]:
             if steps and name in cell.instruments
         },
         "restarts": cell.restarts,
+        "stalls": cell.stalls.stalls,
+        "worst_stall_ms": round(cell.stalls.worst_cpu_s * 1000, 3),
+        "gaps_ms": {
+            **{f"{bound * 1000:g}": count for bound, count in zip(BINS_S, cell.stalls.cpu, strict=False)},
+            "more": cell.stalls.cpu[-1],
+        },
         "quarantined": sorted(cell.quarantined),
         "alarms": cell.truth.alarms,
         "reconnects": cell.market.link.counts.reconnects + desk.link.counts.reconnects,

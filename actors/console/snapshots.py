@@ -134,6 +134,9 @@ class CellSnapshot:
     """Exact, in the premium's currency."""
     pnl: float | None = None
     restarts: int = 0
+    stalls: int = 0
+    """Stretches of more than 5 ms of work between two looks at the sockets, since quoting began."""
+    worst_stall_ms: float = 0.0
     quarantined: list[str] = attrs.field(factory=list)
     warnings: list[str] = attrs.field(factory=list)
     """What is wrong now (not what went wrong once): shown in red until it is mended."""
