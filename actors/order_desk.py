@@ -34,6 +34,8 @@ from actors.venues.proof import RunLabel
 
 GATHER_S = 0.01
 """In mass: how long the desk waits for the instruments that the same news moves."""
+PATIENCE_PRICE = 1e-4
+"""Quote currency a second: what an instrument that is not served adds to its urgency, so that nothing starves."""
 CHUNK_S = 0.002
 """The desk works this long at most, then lets the writer flush (design section 3)."""
 RENEW_SPREAD = 0.15
@@ -83,6 +85,8 @@ class OrderDesk:
         self._batch: Batch | None = None
         """Where quotes leave in mass: what this pass over the bag has gathered."""
         self._bag: dict[str, QuotePair] = {}
+        self._served: dict[str, float] = {}
+        """By instrument: when a request of it last left (trio's clock), or when it was first wanted."""
         self._bell = Doorbell()
         self._differs_since: dict[tuple[str, Side], float] = {}
         clerk.on_rate = self.rate_refused
@@ -110,6 +114,7 @@ class OrderDesk:
     def want(self, approved: RiskApproved) -> None:
         """The newest wish per instrument wins; its room is reserved already."""
         self._bag[approved.pair.instrument] = approved.pair
+        self._served.setdefault(approved.pair.instrument, approved.pair.decided_at)
         self._bell.ring()
 
     def pull(self, instrument: str, reason: str) -> None:
@@ -222,10 +227,11 @@ class OrderDesk:
         return shortest
 
     def _weight(self, pair: QuotePair, now: float) -> float:
-        """Pulls first, then money lost by waiting; age lifts what would otherwise starve."""
-        if pair.bid is None or pair.ask is None:
+        """Pulls first, then money lost by waiting; the time since it was last served lifts what would else starve."""
+        if pair.bid is None and pair.ask is None:
             return math.inf
-        return pair.urgency * (1.0 + (now - pair.decided_at)) + 1e-6 * (now - pair.decided_at)
+        waited_s = now - self._served.get(pair.instrument, now)
+        return pair.urgency * (1.0 + now - pair.decided_at) + PATIENCE_PRICE * waited_s
 
     def _execute(self, pair: QuotePair) -> float:
         """Sends what this pair needs now. Returns 0 when done with it, else seconds until budget could serve the rest."""
@@ -402,6 +408,7 @@ class OrderDesk:
 
     def _post(self, call: Call, kind: ActionKind, order: Order, old: Order | None, now: float) -> None:
         self.clerk.sent(kind, order)
+        self._served[order.instrument] = now
         self.budget.spend(call.pool, now, instrument=order.instrument)
         sent = self.link.post(call, lambda posted: self.clerk.take(Answered(posted, kind, order, old)))
         if not sent:

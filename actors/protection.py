@@ -42,7 +42,7 @@ def terms_of(settings: Settings, underlying: str, *, is_required: bool = False) 
         amount_limit=sum((_amount(cell) for cell in cells), Decimal(0)),
         delta_limit=sum((Decimal(str(cell.mmp.delta_limit or 0)) for cell in cells), Decimal(0)),
         vega_limit=sum((Decimal(str(cell.mmp.vega_limit or 0)) for cell in cells), Decimal(0)),
-        quote_limit=sum((Decimal(str(cell.limits.max_exposure)) for cell in cells), Decimal(0)),
+        quote_limit=max(Decimal(str(cell.limits.max_position)) for cell in cells),
     )
 
 
