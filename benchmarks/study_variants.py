@@ -23,19 +23,19 @@ PARAMETERS: dict[str, float] = {
     "doubt_weight": 0.0,
     "required_edge": 0.3,
     "inside_best": 0.1,
-    "position_skew": 1.0,
-    "vega_skew": 1.0,
+    "position_skew": 0.75,
+    "vega_skew": 0.75,
 }
 PROTECTIONS: dict[str, Any] = {
     "index_reprice": True,
     "fast_move_bps": 8.0,
     "fast_window_s": 2.0,
     "max_pick_off": 0.25,
-    "vol_widening": 0.5,
+    "vol_widening": 0.25,
     "min_edge": 0.2,
     "min_delta": 0.03,
     "max_delta": 0.75,
-    "vega_per_side": 0.65,
+    "vega_per_side": 0.75,
 }
 THROUGH_MARK = 2.0
 """A quote of a surface that errs less than the venue's mark need not stop at the mark."""
