@@ -73,6 +73,11 @@ class Waiting:
     ask: Ask
     held: Held
     outcomes: dict[str, Placed | Refusal] = attrs.field(factory=dict)
+    reply: Reply | None = None
+    """Over HTTP: the answer once it is there."""
+
+    def fetch(self) -> Reply:
+        return self.reply or Reply(504, b"{}", self.fetch)
 
 
 class DeribitFace:
@@ -137,8 +142,11 @@ class DeribitFace:
             outcome = self._serve(ask)
         except Refused as no:
             outcome = {"error": no.as_json()}
-        if outcome is SWALLOWED:
-            return Reply(504, b"{}")
+        if isinstance(outcome, Waiting):
+            return outcome.fetch()
+        return Reply(504, b"{}") if outcome is SWALLOWED else self._reply(ask, outcome)
+
+    def _reply(self, ask: Ask, outcome: dict[str, Any]) -> Reply:
         text = self._answer(ask, outcome)
         error = outcome.get("error")
         status = 200 if error is None else 429 if error["code"] == codes.TOO_MANY_REQUESTS else 400
@@ -221,14 +229,10 @@ class DeribitFace:
             ask.line.is_ending = True
 
     def _hold(self, ask: Ask, held: Held) -> Any:
-        """A socket waits for the speed bump; over HTTP the order is shown as it stands."""
-        if ask.line is not None:
-            waiting = Waiting(ask, held)
-            self._waiting.update(dict.fromkeys(held.order_ids, waiting))
-            return SWALLOWED
-        assert ask.caller is not None  # only private methods make orders
-        user_id = ask.caller.user_id
-        return {"result": held.finish([Placed(self._engine.order(user_id, one)) for one in held.order_ids])}
+        """The answer comes after the speed bump: a socket hears it then, an HTTP request waits for it."""
+        waiting = Waiting(ask, held)
+        self._waiting.update(dict.fromkeys(held.order_ids, waiting))
+        return SWALLOWED if ask.line is not None else waiting
 
     def _run(self, ask: Ask) -> Any:
         caller = self._speaker(ask)
@@ -329,7 +333,11 @@ class DeribitFace:
         if len(waiting.outcomes) < len(waiting.held.order_ids):
             return
         outcomes = [waiting.outcomes[one] for one in waiting.held.order_ids]
-        self._answer(waiting.ask, self._outcome(waiting.ask, lambda: waiting.held.finish(outcomes)))
+        outcome = self._outcome(waiting.ask, lambda: waiting.held.finish(outcomes))
+        if waiting.ask.line is None:
+            waiting.reply = self._reply(waiting.ask, outcome)
+        else:
+            self._answer(waiting.ask, outcome)
 
     def publish(self, now_ns: int) -> None:
         self.channels.publish(now_ns)

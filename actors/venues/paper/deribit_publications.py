@@ -33,7 +33,7 @@ class Publication(Protocol):
 
 @attrs.define(eq=False)
 class Repeated:
-    """A whole message whenever what it shows has changed, not more often than the interval.
+    """A whole message whenever what it shows has changed, looked at no more often than the interval.
 
     With `refresh_ns` it is repeated unchanged after that long.
     """
@@ -52,11 +52,11 @@ class Repeated:
     def due(self, now_ns: int) -> Any:
         if now_ns < self.next_ns:
             return None
+        self.next_ns = now_ns + self.interval_ns
         version = self.version()
         stale = self.refresh_ns and now_ns - self.sent_ns >= self.refresh_ns
         if version == self.sent_version and not stale:
             return None
-        self.next_ns = now_ns + self.interval_ns
         self.sent_version, self.sent_ns = version, now_ns
         return self.data()
 

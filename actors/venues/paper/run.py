@@ -43,6 +43,8 @@ START_CASH = Decimal(1_000_000)
 START_COINS = {"BTC": Decimal(100), "ETH": Decimal(2_000)}
 """What a Deribit account starts with besides its USDC: inverse options are paid and margined in coin."""
 VENUES = ("derive", "deribit")
+SPEED_BUMP_MS = {"derive": 0, "deribit": 5}
+"""How long an order that would take waits; Deribit's is 1 to 10 ms by product."""
 Clock = Callable[[], int]
 
 
@@ -68,7 +70,8 @@ class PaperRun:
     """USDC of each subaccount."""
     coins: dict[str, Decimal] = attrs.field(factory=lambda: dict(START_COINS))
     """Deribit: coin of each user."""
-    speed_bump_ms: int = 0
+    speed_bump_ms: int | None = None
+    """None: the venue's own, see `SPEED_BUMP_MS`."""
     max_open_orders: int = 1000
     chain_id: int = PAPER_CHAIN
     strict_params: bool = True
@@ -130,7 +133,8 @@ def _rules(run: PaperRun) -> VenueRules:
     if run.venue not in VENUES:
         raise ConfigError(f"paper exchange: there is no {run.venue} face; use --venue {' or '.join(VENUES)}")
     rules = derive_rules if run.venue == "derive" else deribit_rules
-    return rules(speed_bump_ms=run.speed_bump_ms, max_open_orders=run.max_open_orders)
+    bump_ms = SPEED_BUMP_MS[run.venue] if run.speed_bump_ms is None else run.speed_bump_ms
+    return rules(speed_bump_ms=bump_ms, max_open_orders=run.max_open_orders)
 
 
 def _face(exchange: Exchange, run: PaperRun) -> Face:
@@ -279,7 +283,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--accounts", type=int, default=1, help="test wallets")
     command.add_argument("--chain-id", type=int, default=PAPER_CHAIN, help="chain id of the signing domain")
     command.add_argument("--levers", action="store_true", help="let tests pull faults by POST /paper/LEVER")
-    command.add_argument("--speed-bump-ms", type=int, default=0, help="how long takers wait before they match")
+    command.add_argument(
+        "--speed-bump-ms", type=int, default=None, help="how long takers wait before they match (as the venue)"
+    )
     command.add_argument("--max-connections", type=int, default=None, help="sockets for each address")
     return command
 

@@ -287,7 +287,7 @@ class Server:
             asked = await self._next_request(http, stream)
             if asked is None or self.exchange.is_down:
                 return b""
-            status, body = self._answer(asked[0], asked[1], peer)
+            status, body = await self._answer(asked[0], asked[1], peer)
             await self._reply(http, stream, status, body)
         except h11.RemoteProtocolError as error:
             if http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -317,13 +317,17 @@ class Server:
                     return None
         return None
 
-    def _answer(self, request: h11.Request, body: bytes, peer: str) -> tuple[int, bytes]:
+    async def _answer(self, request: h11.Request, body: bytes, peer: str) -> tuple[int, bytes]:
+        """Status and body; waits where the venue does (its speed bump)."""
         headers = {bytes(name).decode("latin-1").lower(): bytes(value).decode("latin-1") for name, value in request.headers}
         if self.settings.demand_user_agent and not headers.get("user-agent", "").strip():
             return 403, b'{"message":"a User-Agent is required"}'
         reply = self.exchange.serve_http(
             peer, bytes(request.method).decode(), bytes(request.target).decode(), headers, body
         )
+        while reply.later is not None and not self.exchange.is_down:
+            await trio.sleep(self.settings.pump_s)
+            reply = reply.later()
         return reply.status, reply.body
 
     async def _reply(self, http: h11.Connection, stream: trio.abc.Stream, status: int, body: bytes) -> None:

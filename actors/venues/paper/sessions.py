@@ -38,6 +38,8 @@ class Reply(msgspec.Struct, frozen=True):
 
     status: int
     body: bytes
+    later: Callable[[], Reply] | None = None
+    """Set while there is no answer yet: to be asked again after the next beat of the pump."""
 
 
 def _nobody() -> None:

@@ -46,7 +46,7 @@ class Venue:
         self.now_ns = NOW_S * 1_000_000_000
         self.clock_ns = clock_ns or (lambda: self.now_ns)
         given = {"venue": "deribit", "is_empty": True, "accounts": 2, "keep_records": True, "notices": "after"}
-        settings = {**given, "fail_on_defect": True, **run}
+        settings = {**given, "fail_on_defect": True, "speed_bump_ms": 0, **run}
         self.exchange: Exchange = build_exchange(PaperRun(**settings), self.clock_ns)
         face = self.exchange.face
         assert isinstance(face, DeribitFace)

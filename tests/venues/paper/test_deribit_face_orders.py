@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -367,8 +368,8 @@ def test_a_cancel_in_the_bump_makes_it_immediate_and_an_edit_is_13777() -> None:
     assert (order["order_state"], order["filled_amount"]) == ("cancelled", 2.0)
 
 
-def test_over_http_a_bumped_order_is_answered_as_it_stands() -> None:
-    """A request cannot wait there."""
+def test_over_http_too_the_answer_comes_after_the_bump() -> None:
+    """The request waits; a connection's token is of no use to it, a named session's is."""
     venue = Venue(speed_bump_ms=5)
     venue.client(0).buy(0.04, 2, **POST)
     token = venue.client(1).login()["access_token"]
@@ -376,10 +377,14 @@ def test_over_http_a_bumped_order_is_answered_as_it_stands() -> None:
     query = f"instrument_name={CALL}&amount=1&price=0.04"
     named = other.login("session:http")["access_token"]
     assert venue.http("GET", f"/api/v2/private/sell?{query}", authorization=f"Bearer {token}")[1]["error"]["code"] == 13009
-    _, answer = venue.http("GET", f"/api/v2/private/sell?{query}", authorization=f"Bearer {named}")
-    assert (answer["result"]["order"]["order_state"], answer["result"]["trades"]) == ("open", [])
+    headers = {"authorization": f"Bearer {named}"}
+    reply = venue.exchange.serve_http("127.0.0.1", "GET", f"/api/v2/private/sell?{query}", headers, b"")
+    assert reply.later is not None
+    assert reply.later().later is not None
     venue.later(0.01)
-    assert other.resting() == []
+    reply = reply.later()
+    order = json.loads(reply.body)["result"]["order"]
+    assert (reply.status, order["order_state"], order["filled_amount"]) == (200, "filled", 1.0)
 
 
 # -- states of the venue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -112,6 +113,19 @@ async def test_a_connection_that_served_http_may_become_a_socket(autojump_clock:
             assert answer.startswith(b"HTTP/1.1 200")
         socket = await wrap_client_stream(house.nursery, stream, "localhost", "/ws/api/v2")
         assert (await call(socket, "public/test"))["version"]
+
+
+async def test_an_http_order_waits_out_the_speed_bump(autojump_clock: MockClock) -> None:
+    """The answer has the fill."""
+    async with open_house(speed_bump_ms=5) as house:
+        maker, key = await house.trader(), house.venue.face.clients.test_keys[1]
+        await call(maker, "private/sell", instrument_name=CALL, amount=1, price=0.05)
+        proof = base64.b64encode(f"{key.client_id}:{key.secret}".encode())
+        stream = house.stream()
+        head = b"GET /api/v2/private/buy?instrument_name=%s&amount=1&price=0.05 HTTP/1.1\r\nHost: x\r\n"
+        await stream.send_all(head % CALL.encode() + b"Authorization: Basic %s\r\n\r\n" % proof)
+        answer = (await stream.receive_some(65_536)).partition(b"\r\n\r\n")[2]
+        assert json.loads(answer)["result"]["order"]["order_state"] == "filled"
 
 
 async def test_two_requests_in_one_packet_are_answered_in_turn(autojump_clock: MockClock) -> None:
