@@ -25,7 +25,7 @@ from actors.console.screen import Screen
 from actors.console.settings import Settings
 from actors.console.snapshots import CellSnapshot
 from actors.console.summary import run_figures, write_summary
-from actors.hosting import CellPost, Hosted
+from actors.hosting import CellPost, Hosted, Spare
 from actors.left_on import LeftOn
 from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
 from actors.paper_process import PaperProcess, access_of, follow_renaming
@@ -38,6 +38,8 @@ from actors.venues.access import FIRST_CELL_SLOT, GUARD_SLOT, Access
 
 GUARD_PATIENCE_S = 6.0
 """After the cells are gone without a proof the guard is given this long before the last line says that it goes on."""
+SPARE_AFTER_S, SPARE_RETRY_S = 1.0, 30.0
+"""A spare guard is woken this long after the guard is ready: at the start the cells come first."""
 GUARD_RESTART_S, GUARD_RESTART_MAX_S = 0.2, 5.0
 """Between two births of a guard that died before it was ready, doubled each time; one that was is replaced at once."""
 
@@ -66,6 +68,7 @@ class Supervisor:
         self._left_on: LeftOn | None = None
         self._access: Access | None = None
         self._paper: PaperProcess | None = None
+        self._spare: Spare | None = None
 
     # -- a run
 
@@ -106,6 +109,7 @@ class Supervisor:
         async with trio.open_nursery() as children:
             if self.settings.supervision.guard:
                 children.start_soon(self._keep_guard)
+                children.start_soon(self._keep_spare)
             for post in self.posts:
                 children.start_soon(self._keep_cell, post)
             await self._stopping.wait()
@@ -203,13 +207,33 @@ class Supervisor:
 
     async def _one_guard(self) -> Hosted:
         birth = self._birth("guard", -1, GUARD_SLOT)
-        guard = self.guard = Hosted("actors.guard", birth, new_session=True, on_event=self.screen.say)
+        spare, self._spare = self._spare, None
+        guard = self.guard = Hosted("actors.guard", birth, new_session=True, on_event=self.screen.say, spare=spare)
         guard.on_change = self._guard_changed
         async with trio.open_nursery() as nursery:
             await nursery.start(guard.live)
             for post in self.posts:
                 self._introduce(post)
         return guard
+
+    async def _keep_spare(self) -> None:
+        """One interpreter that waits to become the guard when the guard dies."""
+        try:
+            while True:
+                await self._until(lambda: self._is_guarded and self._spare is None)
+                await trio.sleep(SPARE_AFTER_S)
+                if self._is_guarded and self._spare is None and not self._wake_spare():
+                    await trio.sleep(SPARE_RETRY_S)
+        finally:
+            if self._spare is not None:
+                self._spare.dismiss()
+
+    def _wake_spare(self) -> bool:
+        try:
+            self._spare = Spare("actors.guard", new_session=True)
+        except OSError as exc:
+            self.screen.say("warning", f"no spare guard for now: {exc}")
+        return self._spare is not None
 
     def _heed(self, word: str) -> None:
         """It thought us dead (we were frozen, say) and pulls everything: there is no way on from here."""

@@ -25,10 +25,31 @@ NOT_BORN = -1
 """Status of an incarnation that could not be spawned at all."""
 
 
+class Spare:
+    """An interpreter that has done its imports and waits to be told who it is; it ends when its pipe does.
+
+    A busy machine takes seconds to start one, and without a guard nothing new is sent. Raises OSError.
+    """
+
+    def __init__(self, module: str, *, new_session: bool) -> None:
+        self.process, self.pipe = spawn(module, new_session=new_session)
+
+    def dismiss(self) -> None:
+        self.pipe.close()
+
+
 class Hosted:
     """One incarnation of a cell or of the guard."""
 
-    def __init__(self, module: str, birth: Birth, *, new_session: bool, on_event: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        module: str,
+        birth: Birth,
+        *,
+        new_session: bool,
+        on_event: Callable[[str, str], None],
+        spare: Spare | None = None,
+    ) -> None:
         self.name = birth.name
         self.birth = birth
         self.ready: Ready | None = None
@@ -44,6 +65,7 @@ class Hosted:
         self.on_change: Callable[[], None] = lambda: None
         self._module = module
         self._new_session = new_session
+        self._spare = spare
         self._on_event = on_event
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Pipe | None = None
@@ -83,13 +105,14 @@ class Hosted:
     async def live(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> int:
         """Spawn, serve the pipe, return the exit status. A birth that fails is a death: `NOT_BORN`."""
         try:
-            self._process, self._pipe = spawn(self._module, new_session=self._new_session)
+            body = self._spare or Spare(self._module, new_session=self._new_session)
         except OSError as exc:
             logger.error("{} cannot be started: {}", self.name, exc)
             self.status = NOT_BORN
             task_status.started()
             self.on_change()
             return NOT_BORN
+        self._process, self._pipe = body.process, body.pipe
         self._heard = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:

@@ -67,13 +67,14 @@ def words_of(pid: int) -> list[str]:
 
 
 def children_of(pid: int) -> dict[str, int]:
-    """What a supervisor keeps: "guard", "cell", "exchange" -> pid. With several cells the youngest counts."""
+    """What a supervisor keeps: "guard", "spare", "cell", "exchange" -> pid. The older of two guards is the guard."""
     found: dict[str, int] = {}
     for each in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
         if parent_of(each) == pid and alive(each):
             for word in words_of(each):
                 if word in MODULES:
-                    found[MODULES[word]] = each
+                    name = MODULES[word]
+                    found["spare" if name == "guard" and name in found else name] = each
     return found
 
 

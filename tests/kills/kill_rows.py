@@ -23,6 +23,8 @@ LIFE_S = 310.0
 """Of a signature, at this many orders."""
 SETTLED_LINK_NS = 11_000_000_000
 """A connection that lived shorter makes the next pause longer."""
+SPARE_S = 1.0
+"""What a spare guard needs to do its imports."""
 SLACK_S = 0.3
 """After a guard's death its cells hear of it within this; what they send later is "new"."""
 
@@ -109,7 +111,9 @@ def _unreconciled(exchange: Exchange, at_ns: int) -> str:
 
 def strike_guard(row: Row, exchange: Exchange, maker: Maker) -> Sample:
     """Orders may rest; between its death and its successor's first answer from the venue nothing new is sent."""
-    old = maker.pids["guard"]
+    until(lambda: "spare" in children_of(maker.process.pid), f"{row.name}: a spare is awake")
+    old = maker.find()["guard"]
+    time.sleep(random.uniform(SPARE_S, SPARE_S + 1))
     at_ns = maker.strike(row.number, "guard")
     until(lambda: _new_guard(maker, old), f"{row.name}: a new guard is born")
     reader = exchange.reader
