@@ -27,8 +27,8 @@ from benchmarks.study_terms import CALM, INFORMED_SWEEP, MARK_STD_VOL_POINTS, RU
 
 WIDENING = (0.2, 0.6, 1.2, 2.4)
 """Required edge of a fixed-distance quote, quote currency per unit."""
-FEWER = 2
-"""Side tables are played on the first seeds only: all of them over this."""
+PARTS = {"widening": 0.05, "contributions": 0.3, "sweep": 0.2, "calm": 0.3, "shipped": 0.1}
+"""Side tables are played on the first of the seeds only, this part of them; the duel is played on all."""
 
 
 @attrs.define
@@ -46,6 +46,10 @@ class Study:
             for line in self.rows.read_text().splitlines():
                 row = json.loads(line)
                 self._played[row.pop("cell"), row["seed"]] = msgspec.convert(row, _Row).outcome()
+
+    def first(self, table: str) -> Sequence[int]:
+        """The seeds of a side table, three at least."""
+        return self.seeds[: max(3, round(len(self.seeds) * PARTS[table]))]
 
     def outcomes(
         self,
@@ -98,7 +102,7 @@ class _Row(msgspec.Struct):
 
 def widening(study: Study) -> list[dict[str, Any]]:
     """Fills against distance: without this, profit in simulation means nothing."""
-    seeds = study.seeds[: max(3, len(study.seeds) // 10)]
+    seeds = study.first("widening")
     print(f"\nFills as the quote widens ({len(seeds)} seeds)")
     rows = []
     for edge in WIDENING:
@@ -117,7 +121,7 @@ def duel(study: Study) -> dict[str, Any]:
 
 def calm_duel(study: Study) -> dict[str, Any]:
     """The same two in the paper's own calm market, with a mark that is exact."""
-    seeds = study.seeds[: max(3, len(study.seeds) // FEWER)]
+    seeds = study.first("calm")
     cells = [
         study.outcomes(f"calm {name}", quoting, seeds, CALM, 0.0)
         for name, quoting in (("full", variants.full()), ("improve", variants.improve()))
@@ -127,7 +131,7 @@ def calm_duel(study: Study) -> dict[str, Any]:
 
 def shipped(study: Study) -> dict[str, Any]:
     """Both with every parameter as shipped."""
-    seeds = study.seeds[: max(3, len(study.seeds) // (2 * FEWER))]
+    seeds = study.first("shipped")
     found = {}
     print(f"\nAs shipped ({len(seeds)} seeds)")
     for name, quoting in (("improve", variants.shipped_improve()), ("theoretical", variants.shipped_theoretical())):
@@ -139,7 +143,7 @@ def shipped(study: Study) -> dict[str, Any]:
 
 def contributions(study: Study) -> dict[str, Any]:
     """What each part adds: `full` less itself without the part, paired."""
-    seeds = study.seeds[: max(3, len(study.seeds) // FEWER)]
+    seeds = study.first("contributions")
     everything = study.outcomes("full", variants.full(), seeds)
     print(f"\nWhat each part adds ({len(seeds)} seeds): full less full without it")
     print(f"  {'without':<26} {'pnl':>22} {'hedged pnl':>22} {'variance of hedged, ratio':>28}")
@@ -154,7 +158,7 @@ def contributions(study: Study) -> dict[str, Any]:
 
 def sweep(study: Study) -> dict[str, Any]:
     """Profit over the share of informed takers, and where it ends."""
-    seeds = study.seeds[: max(3, len(study.seeds) // FEWER)]
+    seeds = study.first("sweep")
     print(f"\nInformed takers ({len(seeds)} seeds): mean profit a run")
     found: dict[str, Any] = {"shares": list(INFORMED_SWEEP)}
     for name, build in (("improve", variants.improve), ("full", variants.full)):
@@ -192,8 +196,8 @@ def _versus(name: str, ours: Sequence[Outcome], other: str, theirs: Sequence[Out
 TABLES: dict[str, Callable[[Study], Any]] = {
     "widening": widening,
     "duel": duel,
-    "sweep": sweep,
     "contributions": contributions,
+    "sweep": sweep,
     "calm": calm_duel,
     "shipped": shipped,
 }
