@@ -16,7 +16,7 @@ from actors.console.settings import QuotingSettings
 from actors.market_data import MarketData, Picture
 from actors.order_desk import OrderDesk
 from actors.risk import Risk
-from actors.trading.books import Market, others_only
+from actors.trading.books import Market
 from actors.trading.instruments import Side
 from actors.trading.orders import OrderTable
 from actors.trading.protections import pull_picked_off
@@ -88,13 +88,11 @@ class Quoter:
         book = self.picture.book
         assert book is not None  # a missing book is infinitely old, hence unquotable
         standing = self._orders.standing(self._name)
-        if self.strategy.uses_book and (
-            standing.in_flight
-            or self._market.book_as_of_ms(self.picture) <= self._orders.last_change_ms(self._name)
-        ):
+        as_of_ms = self._market.book_as_of_ms(self.picture)
+        if self.strategy.uses_book and (standing.in_flight or as_of_ms <= self._orders.last_change_ms(self._name)):
             return None
         manual = self._orders.foreign(self._name)
-        others = others_only(book, standing.own + manual)
+        others = self._valuation.others.of(self._name, book, as_of_ms)
         market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
         view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves())
         self._version += 1

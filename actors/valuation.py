@@ -14,10 +14,11 @@ import trio
 from actors.clock import Clock
 from actors.console.settings import CellSettings
 from actors.market_data import MarketData, Picture
-from actors.trading.books import Book, others_only, present
+from actors.trading.books import Book, present
 from actors.trading.greek_limits import GreekBook, OptionTerms, metrics_of
 from actors.trading.instruments import Instrument, Numeraire, OptionKind, Side
 from actors.trading.orders import OrderTable
+from actors.trading.others import OthersBooks
 from actors.trading.pricing import SECONDS_PER_YEAR, greeks
 from actors.trading.protections import IndexWindow
 from actors.trading.refit import refit
@@ -45,7 +46,7 @@ class Valuation:
         self.refresh_exposure: Callable[[str], None] = lambda name: None
         self._cell = cell
         self._market = market
-        self._orders = orders
+        self.others = OthersBooks(orders)
         self._clock = clock
         self._window = IndexWindow.of(cell.quoting.protections)
 
@@ -152,7 +153,7 @@ class Valuation:
             forward, book, instrument = self.forward_of(picture), picture.book, picture.instrument
             if book is None or forward is None or instrument.kind is None or not self._is_fresh(picture):
                 continue
-            others = others_only(book, self._orders.resting(name) + self._orders.foreign(name))
+            others = self.others.of(name, book, self._market.book_as_of_ms(picture))
             unit = forward if instrument.numeraire is Numeraire.COIN else 1.0
             quotes.append(
                 SmileQuote(
