@@ -23,6 +23,8 @@ LIFE_S = 310.0
 """Of a signature, at this many orders."""
 SETTLED_LINK_NS = 11_000_000_000
 """A connection that lived shorter makes the next pause longer."""
+GUARD_BACK_S = 2.0
+"""Within this a killed guard is replaced, and a frozen one after its heartbeat bound."""
 SPARE_S = 1.0
 """What a spare guard needs to do its imports."""
 SLACK_S = 0.3
@@ -124,6 +126,8 @@ def strike_guard(row: Row, exchange: Exchange, maker: Maker) -> Sample:
     late = reader.sent_between(at_ns + frozen_ns + int(SLACK_S * 1e9), back)
     if late and not frozen_ns:
         sample.broken = f"{late} orders were sent while there was no guard"
+    elif (back - at_ns - frozen_ns) / 1e9 > GUARD_BACK_S:
+        sample.broken = f"the guard was back after {(back - at_ns) / 1e9:.1f} s only"
     maker.find()
     return sample
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 from kill_kit import ROOT
-from kill_rows import ROWS, SLOW, Row, Sample
+from kill_rows import ROWS, SLOW, Row, Sample, ignored
 
 DOCS = ROOT / "docs" / "what-happens-when.md"
 BEGIN, END = "<!-- kill table: begin -->", "<!-- kill table: end -->"
@@ -43,7 +43,7 @@ def _line(row: Row, samples: Sequence[Sample]) -> str:
     backs = [sample.back_s for sample in samples if sample.back_s is not None]
     median, worst = _figures(zeros)
     back = " / ".join(_figures(backs)) if backs else ""
-    bound = f"{row.bound_s:g}" if row.bound_s is not None else "orders may rest"
+    bound = f"{row.bound_s:g}" if row.bound_s is not None else "untouched" if row.carry_out is ignored else "may rest"
     cells = [row.name, str(len(samples)), median, worst, bound, back, row.means, str(len(broken(samples)))]
     return "| " + " | ".join(cells) + " |"
 
