@@ -16,11 +16,12 @@ import attrs
 from actors.console.settings import LimitSettings, QuotingSettings
 from actors.risk import Risk
 from actors.trading.actions import Action, ActionKind, plan
-from actors.trading.books import Book, Market, others_only, present, steps_at_most
+from actors.trading.books import Book, Market, present, steps_at_most
 from actors.trading.exposure import Exposure
 from actors.trading.greek_limits import GreekBook, OptionTerms, metrics_of
 from actors.trading.instruments import Instrument, OptionKind, Side
 from actors.trading.orders import Order, OrderState, OrderTable
+from actors.trading.others import OthersBooks
 from actors.trading.pricing import SECONDS_PER_YEAR
 from actors.trading.protections import IndexWindow, pull_picked_off
 from actors.trading.quotes import Quote, QuotePair, RiskApproved
@@ -65,6 +66,7 @@ class Maker:
         self.pictures = {name: floor.pictures[name] for name in names}
         self.instruments = {name: picture.instrument for name, picture in self.pictures.items()}
         self.orders = OrderTable()
+        self.others = OthersBooks(self.orders)
         self.exposure = Exposure(self.orders, 0, 0)
         self.risk = Risk(self.exposure, self.instruments, lambda reason: None)
         self.greeks = GreekBook(limits)
@@ -83,7 +85,6 @@ class Maker:
         self._is_needed = not self.strategy.uses_book or self.greeks.is_limited
         self._count = 0
         self._fits = 0
-        self._clean: dict[str, Book] = {}
         self._held: dict[str, float] | None = None
         self._set_up()
 
@@ -136,7 +137,7 @@ class Maker:
         quotes = []
         for name, picture in self.floor.pictures.items():
             forward, instrument = self.forward_of(picture), picture.instrument
-            others = others_only(picture.book, self.orders.resting(name))
+            others = self._others(picture)
             bid, ask = others.best(Side.BID), others.best(Side.ASK)
             quotes.append(
                 SmileQuote(
@@ -203,7 +204,7 @@ class Maker:
         picture, protections = self.pictures[name], self._quoting.protections
         if self.strategy.uses_book and not self._is_clean(name):
             return None
-        market = Market.of(picture.instrument, self._others(name), picture.ticker)
+        market = Market.of(picture.instrument, self._others(picture), picture.ticker)
         now_s = self.floor.now_s
         fair = None if self.strategy.uses_book and not protections.max_pick_off else self.fair(picture)
         view = View(market, now_s, fair, self._window.moves(now_s))
@@ -218,11 +219,8 @@ class Maker:
             return False
         return self.pictures[name].book.ts_ms > self.orders.last_change_ms(name)
 
-    def _others(self, name: str) -> Book:
-        """Others' book of now, or the last one of which that could be told."""
-        if name not in self._clean or self._is_clean(name):
-            self._clean[name] = others_only(self.pictures[name].book, self.orders.resting(name))
-        return self._clean[name]
+    def _others(self, picture: Picture) -> Book:
+        return self.others.of(picture.instrument.name, picture.book, picture.book.ts_ms)
 
     def _asks_for_something(self, pair: QuotePair) -> bool:
         """Whether the desk would send anything if the gate left the pair as it is; spares a look at the limits."""
