@@ -10,7 +10,7 @@ from benchmarks.study_run import Outcome, play
 from benchmarks.study_terms import TUNING_SEEDS, WORLD
 from benchmarks.study_variants import full, improve, wide
 
-SEEDS = TUNING_SEEDS[:3]
+SEEDS = TUNING_SEEDS[:2]
 
 
 def test_fills_fall_as_quotes_widen() -> None:

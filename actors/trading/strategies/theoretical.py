@@ -5,8 +5,8 @@
 
 Adverse selection is what an index move over our reaction time takes from a quote that stands still: |delta| x m +
 gamma x m^2 / 2 for the expected move m = index x vol x sqrt(reaction time). Each term is in `Wish.terms`, in premium.
-Leaning: half-spreads per full position and per full vega, bounded by `max_skew`. Invariant: a larger parameter never
-narrows the quote.
+Leaning: half-spreads per full position and per full vega, bounded by `max_skew`. With `inside_best` the quote stays near
+others' best where these stand wider than it would. Invariant: a larger part of the half-spread never narrows the quote.
 """
 
 from __future__ import annotations

@@ -214,3 +214,26 @@ def _default(name: str) -> Any:
     from actors.trading.strategies.theoretical import Parameters
 
     return getattr(Parameters(), name)
+
+
+@given(st.floats(0.0, 5.0), st.floats(-1.0, 1.0))
+def test_near_the_best_nothing_is_given_away(inside: float, position: float) -> None:
+    """Where others stand wide, neither side is farther inside their best than told, but for leaning; and it only widens."""
+    view, held = priced_view(), Inventory(position=position, max_position=1.0)
+    free, near = wish_of(view, held, **QUIET), wish_of(view, held, **QUIET, inside_best=inside)
+    best_bid, best_ask = (view.market.price(view.market.book.side(side)[0][0]) for side in (Side.BID, Side.ASK))
+    assert free.bid is not None
+    assert free.ask is not None
+    assert near.bid is not None
+    assert near.ask is not None
+    leaning = dict(near.terms)["skew"]
+    assert near.bid <= min(free.bid, best_bid + inside + max(0.0, leaning)) + 1e-9
+    assert near.ask >= max(free.ask, best_ask - inside + min(0.0, leaning)) - 1e-9
+    assert dict(near.terms)["behind_best_bid"] == pytest.approx(near.bid - free.bid)
+
+
+def test_where_others_stand_closer_the_best_is_no_bound() -> None:
+    """Their best is inside our half-spread: the quote is what it would be without the bound."""
+    view = priced_view(fair=fair_value(100.0))
+    wide = QUIET | {"required_edge": 50.0}
+    assert wish_of(view, **wide, inside_best=0.1).bid == wish_of(view, **wide).bid
