@@ -40,8 +40,8 @@ DEFECTS = (
     Defect(
         "skip the reconcile",
         "actors/truth.py",
-        "                await self.reconcile()\n",
-        "                await trio.lowlevel.checkpoint()\n",
+        "            await self.reconcile()\n",
+        "            await trio.lowlevel.checkpoint()\n",
         "tests/cell/test_cell.py",
     ),
     Defect(
@@ -61,9 +61,9 @@ DEFECTS = (
     Defect(
         "forget in-flight risk",
         "actors/trading/orders.py",
-        "        orders = [o for o in self._working.get(instrument, ()) if o.side is side]\n        for order in orders:",
-        "        orders = [o for o in self._working.get(instrument, ()) if o.side is side]\n"
-        "        orders = [o for o in orders if o.state is OrderState.OPEN]\n        for order in orders:",
+        "        if self.state.is_live:\n            amount = self.amount if",
+        "        if self.state is OrderState.PLACING:\n            return 0\n"
+        "        if self.state.is_live:\n            amount = self.amount if",
         "tests/trading/test_orders.py",
     ),
     Defect(
@@ -83,9 +83,9 @@ DEFECTS = (
     Defect(
         "ignore unknown orders in risk",
         "actors/trading/orders.py",
-        "        if self.state.is_live:\n            amount = max(",
+        "        if self.state.is_live:\n            amount = self.amount if",
         "        if self.state is OrderState.UNKNOWN:\n            return 0\n"
-        "        if self.state.is_live:\n            amount = max(",
+        "        if self.state.is_live:\n            amount = self.amount if",
         "tests/trading/test_orders.py",
     ),
     Defect(
@@ -117,15 +117,15 @@ DEFECTS = (
     Defect(
         "do not wait for a newer book",
         "actors/quoter.py",
-        "book.ts_ms <= self._orders.last_change_ms(self._name)",
-        "book.ts_ms < 0",
+        "as_of_ms <= self._orders.last_change_ms(self._name)",
+        "as_of_ms < 0",
         "tests/cell/test_cell.py",
     ),
     Defect(
         "own orders are the market",
-        "actors/quoter.py",
-        "others_only(book, self._orders.resting(self._name) + manual)",
-        "others_only(book, manual)",
+        "actors/trading/others.py",
+        "others_only(book, standing.own + orders.foreign(instrument))",
+        "others_only(book, orders.foreign(instrument))",
         "tests/cell/test_cell.py",
     ),
     Defect(

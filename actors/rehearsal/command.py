@@ -110,7 +110,8 @@ def summary(tally: Tally, took_s: float) -> str:
     struck = ", ".join(f"{name} {count}" for name, count in sorted(tally.faults.items())) or "none"
     return (
         f"{tally.runs} runs from seed {tally.seed} ({tally.counted} with a fill and a fault that hit a live order), "
-        f"{tally.runs / max(took_s, 1e-9):.2f} runs/s; {tally.orders} orders, {tally.fills} fills, {tally.lives} lives\n"
+        f"{tally.runs / max(took_s, 1e-9):.2f} runs/s; {tally.orders} orders, {tally.fills} fills, {tally.lives} lives, "
+        f"{tally.foreign} orders by hand\n"
         f"faults: {struck}\nviolations: {broken}"
     )
 
@@ -127,6 +128,7 @@ def report(tally: Tally, kinds: tuple[str, ...]) -> dict[str, object]:
         "fault_kinds": list(kinds),
         "fills": tally.fills,
         "orders": tally.orders,
+        "foreign_orders": tally.foreign,
         "lives": tally.lives,
         "volume": format(tally.volume, "f"),
         "digest": tally.digest,

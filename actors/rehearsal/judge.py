@@ -35,6 +35,8 @@ class Verdict:
     faults: Counter[str] = attrs.field(factory=Counter)
     hits: int = 0
     """Faults that struck while an order of ours rested or was being asked for."""
+    foreign: int = 0
+    """Orders of the operator's own that were there to be left alone."""
     rows: int = 0
 
     @property
@@ -72,6 +74,8 @@ def _count(row: Row, replay: FloorReplay, terms: Terms, verdict: Verdict) -> Non
     if kind == "fill" and row["account"] == terms.account and row["label"].startswith(terms.ours):
         verdict.fills += 1
         verdict.volume += Decimal(row["amount"])
+    elif kind == "order" and row["account"] == terms.account and not row["label"].startswith(terms.ours):
+        verdict.foreign += row["status"] == "open" and row["filled"].strip("0.") == ""
     elif kind == "request" and terms.is_our_order(row):
         verdict.orders += 1
     elif kind == "fault":

@@ -7,13 +7,14 @@ person at the venue's web page does. Invariant: only the operator's own hand, at
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 
 import attrs
 
 from actors.trading.instruments import Side
 from actors.venues.paper.exchange import Exchange
 from actors.venues.paper.listings import Listing
-from actors.venues.paper.tickets import OrderRequest, Refusal
+from actors.venues.paper.tickets import OrderRequest, Reason, Refusal
 
 LABEL = "by-hand"
 
@@ -44,14 +45,23 @@ class Operator:
             price=price,
             post_only=True,
             label=f"{LABEL}-{self.placed + 1}",
+            nonce=self.exchange.clock_ns() // 1000 * 1000 + self.placed,
+            max_fee=Decimal(1000),
+            signature_expiry_s=self._expiry_s(listing),
         )
         try:
             placed = self.exchange.engine.place(self.account, request)
-        except Refusal:
+        except Refusal as no:
+            if no.reason not in (Reason.PRICE_TOO_HIGH, Reason.PRICE_TOO_LOW, Reason.POST_ONLY_CROSS):
+                raise  # a rehearsal without his orders would show nothing about them
             return  # off the venue's band just now: he lets it be
         self.placed += 1
         if near:
             self.near.append(placed.order.order_id)
+
+    def _expiry_s(self, listing: Listing) -> int:
+        """Half an hour, or to the option's end."""
+        return min(self.exchange.clock_ns() // 1_000_000_000 + 1800, listing.instrument.expiry_s)
 
     def _price(self, listing: Listing, side: Side, near: bool) -> int:
         instrument, mark = listing.instrument, float(listing.mark)

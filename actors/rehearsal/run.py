@@ -172,6 +172,7 @@ class Tally:
     """Runs with at least one fill and a fault that hit a live order."""
     fills: int = 0
     orders: int = 0
+    foreign: int = 0
     lives: int = 0
     volume: Decimal = Decimal(0)
     faults: Counter[str] = attrs.field(factory=Counter)
@@ -185,6 +186,7 @@ class Tally:
         self.counted += verdict.counts
         self.fills += verdict.fills
         self.orders += verdict.orders
+        self.foreign += verdict.foreign
         self.lives += outcome.lives
         self.volume += verdict.volume
         self.faults += verdict.faults

@@ -208,6 +208,7 @@ def test_the_operators_own_hand_is_not_ours() -> None:
     day.order("hand", label="by-hand-1")
     day.later().order("hand", "cancelled", label="by-hand-1")
     assert broken(day, terms(by_hand_ns=(day.now,))) == []
+    assert judge(day.rows, terms()).foreign == 1
 
 
 def test_an_injected_rate_limit_is_nobodys_fault() -> None:
