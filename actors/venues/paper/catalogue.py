@@ -15,6 +15,7 @@ import attrs
 
 from actors.trading.errors import ConfigError
 from actors.trading.instruments import FeeSchedule, Instrument, LadderStep, Numeraire, OptionKind
+from actors.venues.deribit import names as deribit_names
 from actors.venues.derive import names as derive_names
 from actors.venues.paper.terms import WorldSettings
 
@@ -53,12 +54,6 @@ class ContractSpec:
     """Trading in an option ends this long before its expiry."""
 
 
-def deribit_option_name(underlying: str, expiry_s: int, strike: float, kind: OptionKind) -> str:
-    day = datetime.fromtimestamp(expiry_s, UTC)
-    text = f"{strike:.8f}".rstrip("0").rstrip(".").replace(".", "d")
-    return f"{underlying}-{day.day}{day.strftime('%b%y').upper()}-{text}-{kind.value}"
-
-
 def _derive(underlying: str) -> ContractSpec:
     """Derive's numbers of 8 October 2026; the BTC option's tick was not recorded and is taken from ETH's."""
     eth = underlying == "ETH"
@@ -84,13 +79,15 @@ def _derive(underlying: str) -> ContractSpec:
 
 
 def _deribit(underlying: str) -> ContractSpec:
-    """Deribit's inverse options (coin) and inverse perpetual (amounts in USD)."""
+    """Deribit's inverse options (coin) and inverse perpetual (amounts in USD); its linear ones in USDC."""
+    if underlying in _LINEAR:
+        return _deribit_linear(underlying)
     eth = underlying == "ETH"
     return ContractSpec(
         venue="deribit",
-        name_option=deribit_option_name,
-        perp_name=f"{underlying}-PERPETUAL",
-        index_name=f"{underlying.lower()}_usd",
+        name_option=deribit_names.option_name,
+        perp_name=deribit_names.perp_name(underlying),
+        index_name=deribit_names.index_of(underlying),
         option_tick=Decimal("0.0001"),
         ladder=(LadderStep(above=50, step=5),),
         numeraire=Numeraire.COIN,
@@ -99,6 +96,44 @@ def _deribit(underlying: str) -> ContractSpec:
         option_fees=FeeSchedule(maker_rate=0.0003, taker_rate=0.0003, cap=0.125),
         perp_tick=Decimal("0.05") if eth else Decimal("0.5"),
         perp_step=Decimal("1") if eth else Decimal("10"),
+        perp_min=1,
+        perp_max=10_000_000,
+        perp_fees=FeeSchedule(maker_rate=0.00015, taker_rate=0.00035),
+    )
+
+
+@attrs.frozen
+class _Linear:
+    """Ticks in USDC, steps in coin."""
+
+    tick: str
+    step: str
+    perp_tick: str
+    perp_step: str
+
+
+_LINEAR = {
+    "BTC_USDC": _Linear("5", "0.01", "1", "0.001"),
+    "ETH_USDC": _Linear("0.1", "0.1", "0.05", "0.01"),
+    "SOL_USDC": _Linear("0.01", "10", "0.01", "0.1"),
+    "XRP_USDC": _Linear("0.0005", "1000", "0.0001", "1"),
+}
+"""XRP's option and SOL's lot were recorded; the rest was not, and is made up in proportion."""
+
+
+def _deribit_linear(underlying: str) -> ContractSpec:
+    sizes = _LINEAR[underlying]
+    return ContractSpec(
+        venue="deribit",
+        name_option=deribit_names.option_name,
+        perp_name=deribit_names.perp_name(underlying),
+        index_name=deribit_names.index_of(underlying),
+        option_tick=Decimal(sizes.tick),
+        option_step=Decimal(sizes.step),
+        option_min=1,
+        option_fees=FeeSchedule(maker_rate=0.0003, taker_rate=0.0003, cap=0.125),
+        perp_tick=Decimal(sizes.perp_tick),
+        perp_step=Decimal(sizes.perp_step),
         perp_min=1,
         perp_max=10_000_000,
         perp_fees=FeeSchedule(maker_rate=0.00015, taker_rate=0.00035),
@@ -116,9 +151,11 @@ _VENUES = {"derive": _derive, "deribit": _deribit}
 
 
 def spec_of(venue: str, underlying: str) -> ContractSpec:
-    if venue not in _VENUES or underlying not in UNDERLYINGS:
-        known = f"{', '.join(UNDERLYINGS)} on {' and '.join(_VENUES)}"
-        raise ConfigError(f"paper exchange: no {underlying} on {venue}; there are {known}")
+    known = (*UNDERLYINGS, *_LINEAR) if venue == "deribit" else UNDERLYINGS
+    if venue not in _VENUES:
+        raise ConfigError(f"paper exchange: nothing is listed on {venue}; there are {' and '.join(_VENUES)}")
+    if underlying not in known:
+        raise ConfigError(f"paper exchange: no {underlying} on {venue}; there are {', '.join(known)}")
     return _VENUES[venue](underlying)
 
 
@@ -132,7 +169,7 @@ def option(spec: ContractSpec, underlying: str, expiry_s: int, strike: float, ki
         tick=spec.option_tick,
         amount_step=spec.option_step,
         min_amount=spec.option_min,
-        max_amount=int(10_000 / spec.option_step),
+        max_amount=int(10_000 / min(spec.option_step, Decimal(1))),
         kind=kind,
         strike=strike,
         expiry_s=expiry_s,
@@ -212,7 +249,7 @@ def strikes_around(forward: float, grid: float, count: int) -> tuple[float, ...]
     """`count` strikes centred on the forward, none at or below zero: what is missing below is added above."""
     centre = round(forward / grid)
     lowest = max(1, centre - count // 2)
-    return tuple(grid * n for n in range(lowest, lowest + count))
+    return tuple(round(grid * n, 8) for n in range(lowest, lowest + count))
 
 
 def missing_strikes(listed: tuple[float, ...], forward: float, grid: float, margin: int) -> tuple[float, ...]:
@@ -221,4 +258,4 @@ def missing_strikes(listed: tuple[float, ...], forward: float, grid: float, marg
     low, high = round(listed[0] / grid), round(listed[-1] / grid)
     below = range(max(1, centre - margin), low)
     above = range(high + 1, centre + margin + 1)
-    return tuple(grid * n for n in (*below, *above))
+    return tuple(round(grid * n, 8) for n in (*below, *above))

@@ -42,7 +42,8 @@ FIRST_SUBACCOUNT = 30_001
 START_CASH = Decimal(1_000_000)
 START_COINS = {"BTC": Decimal(100), "ETH": Decimal(2_000)}
 """What a Deribit account starts with besides its USDC: inverse options are paid and margined in coin."""
-VENUES = ("derive", "deribit")
+TIERS = {"derive": ("trader", "market_maker"), "deribit": ("trader", "market_maker", "1", "2", "3", "4")}
+"""The venues there are, and the names of their rate limits."""
 SPEED_BUMP_MS = {"derive": 0, "deribit": 5}
 """How long an order that would take waits; Deribit's is 1 to 10 ms by product."""
 Clock = Callable[[], int]
@@ -130,8 +131,10 @@ def build_exchange(run: PaperRun, clock_ns: Clock, wall_ns: Clock | None = None)
 
 
 def _rules(run: PaperRun) -> VenueRules:
-    if run.venue not in VENUES:
-        raise ConfigError(f"paper exchange: there is no {run.venue} face; use --venue {' or '.join(VENUES)}")
+    if run.venue not in TIERS:
+        raise ConfigError(f"paper exchange: there is no {run.venue} face; use --venue {' or '.join(TIERS)}")
+    if run.tier not in TIERS[run.venue]:
+        raise ConfigError(f"paper exchange: {run.venue} has no tier {run.tier}; use --tier {' or '.join(TIERS[run.venue])}")
     rules = derive_rules if run.venue == "derive" else deribit_rules
     bump_ms = SPEED_BUMP_MS[run.venue] if run.speed_bump_ms is None else run.speed_bump_ms
     return rules(speed_bump_ms=bump_ms, max_open_orders=run.max_open_orders)

@@ -171,4 +171,7 @@ class WorldSettings:
 
 _SCALES: dict[str, dict[str, Any]] = {
     "BTC": {"spot_usd": 78_000.0, "vol_annual": 0.45, "rival_size": 0.5, "taker_size": 0.05},
+    "BTC_USDC": {"spot_usd": 78_000.0, "vol_annual": 0.45, "rival_size": 0.5, "taker_size": 0.05},
+    "SOL_USDC": {"spot_usd": 160.0, "vol_annual": 0.75, "rival_size": 200.0, "taker_size": 20.0},
+    "XRP_USDC": {"spot_usd": 1.3, "vol_annual": 0.8, "rival_size": 20_000.0, "taker_size": 2_000.0},
 }

@@ -12,6 +12,7 @@ from deribit_recordings import HOME, documented, documented_notice, needs_record
 from engine_stage import EXPIRY_S, deribit_option
 
 from actors.trading.instruments import OptionKind
+from actors.venues.names import parse_name
 from actors.venues.paper.faults import FrameFault
 
 CHAIN = HOME / "deribit-chain-2026-08-21.csv.gz"
@@ -381,14 +382,21 @@ def test_the_recorded_chain_is_listed_with_every_quote_on_the_ladder() -> None:
     assert order["order_state"] == "open"
 
 
-def test_the_synthetic_world_trades_in_coin() -> None:
-    """A minute of it: index, tickers and trades flow, and books never cross."""
-    venue = Venue(is_empty=False, world={"taker_rate_per_s": 5.0})
+@pytest.mark.parametrize(("underlying", "index", "currency"), [("ETH", "eth_usd", "ETH"), ("XRP_USDC", "xrp_usdc", "USDC")])
+def test_the_synthetic_world_trades_in_coin_and_in_money(underlying: str, index: str, currency: str) -> None:
+    """Half a minute of it: index, tickers and trades flow, books never cross, and names read back as what they are."""
+    venue = Venue(is_empty=False, underlyings=(underlying,), world={"taker_rate_per_s": 10.0})
     maker = venue.client(0)
-    maker.call("public/subscribe", channels=["deribit_price_index.eth_usd", "trades.any.ETH.raw"])
-    for _ in range(60):
+    maker.call("public/subscribe", channels=[f"deribit_price_index.{index}", f"trades.any.{currency}.raw"])
+    for _ in range(30):
         venue.later(1.0)
-    assert len(maker.heard("deribit_price_index.eth_usd")) >= 60
-    assert maker.heard("trades.any.ETH.raw")
-    for row in maker.call("public/get_book_summary_by_currency", currency="ETH"):
+    assert len(maker.heard(f"deribit_price_index.{index}")) >= 30
+    assert maker.heard(f"trades.any.{currency}.raw")
+    rows = maker.call("public/get_book_summary_by_currency", currency=currency)
+    for row in rows:
         assert row["bid_price"] is None or row["ask_price"] is None or row["bid_price"] < row["ask_price"]
+        assert parse_name(row["instrument_name"]).underlying == underlying
+    option = next(row["instrument_name"] for row in rows if row["instrument_name"].endswith("-C"))
+    record = maker.call("public/get_instrument", instrument_name=option)
+    assert float(parse_name(option).strike) == record["strike"]
+    assert (record["settlement_currency"], record["price_index"]) == (currency, index)
