@@ -22,6 +22,7 @@ from actors.clerk import Clerk
 from actors.clock import Clock
 from actors.console.listing import Chosen, choose, is_chosen
 from actors.console.settings import CellSettings, Settings
+from actors.crier import Crier
 from actors.journal import Journal
 from actors.market_data import MarketData
 from actors.order_desk import OrderDesk
@@ -93,6 +94,7 @@ class Cell:
         self._allotted_at: float | None = None
         self.restarts = 0
         self.stalls = StallWatch()
+        self.crier = Crier(lambda name: self.quoters[name].picture.bell.ring())
         self.proof = Proof(False, None, "never asked")
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.before_leaving: Callable[[], Awaitable[None]] | None = None
@@ -154,6 +156,7 @@ class Cell:
                         quoters.start_soon(self._keep_quoting, name)
                     quoters.start_soon(self._follow_listing, quoters)
                     quoters.start_soon(self._refresh)
+                    quoters.start_soon(self.crier.cry)
                     quoters.start_soon(self._reallot)
                     quoters.start_soon(self.watch.keep)
                     quoters.start_soon(self.protection.keep)
@@ -251,8 +254,7 @@ class Cell:
         while True:
             for part in range(slices):
                 await trio.sleep(self.settings.quoting.refresh_s / slices)
-                for name in list(self.quoters)[part::slices]:
-                    self.quoters[name].picture.bell.ring()
+                self.crier.tell(list(self.quoters)[part::slices])
 
     async def _reallot(self) -> None:
         """The money moves: where not everybody has room, it goes to those nearest now, after moves worth a change."""
@@ -261,8 +263,7 @@ class Cell:
             index = self.market.index.price
             if self.no_room and index is not None and abs(index / (self._allotted_at or 1e-9) - 1) > REALLOT_MOVE:
                 self._allot()
-                for name in self.quoters:
-                    self.quoters[name].picture.bell.ring()
+                self._tell_all()
 
     # -- choosing and admitting
 
@@ -335,8 +336,14 @@ class Cell:
         """A strategy around fair value answers every index tick; one that follows the book waits for the book."""
         self.valuation.on_index(price)
         if not self.strategy.uses_book:
-            for name in self.quoters:
-                self.quoters[name].picture.bell.ring()
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        """Nearest the money first: there a stale quote costs most."""
+        names, price = list(self.quoters), self.market.index.price
+        if price is not None:
+            names.sort(key=lambda name: abs(self.instruments[name].strike - price))
+        self.crier.tell(names)
 
     def _terms(self, name: str) -> tuple[tuple[str, float], ...]:
         quoter = self.quoters.get(name)
@@ -361,8 +368,7 @@ class Cell:
     def _on_risk(self, reason: str) -> None:
         if reason.startswith("halt") and sum(1 for _ in self.orders.live()) > BULK_PULL:
             self.desk.pull_run()
-        for name in self.quoters:
-            self.quoters[name].picture.bell.ring()
+        self._tell_all()
         self._event("warning" if reason.startswith("halt") else "info", reason)
 
     def _on_venue(self, tradable: bool, reason: str) -> None:

@@ -204,13 +204,17 @@ class OrderDesk:
             wait = await self._drain()
 
     async def _drain(self) -> float:
-        """One pass over the bag. Returns seconds until budget lets the rest go; infinite when nothing waits for it."""
+        """One pass over the bag, cancels first. Returns seconds until budget lets the rest go; infinite when none waits."""
         started = trio.current_time()
-        clock_start = self._clock.wall_ns()
+        begun_ns = self._clock.wall_ns()
         shortest = math.inf
         queue = list(self._bag.values())
         if len(queue) > 1:
             queue.sort(key=lambda pair: self._weight(pair, started), reverse=True)
+            for pair in queue:
+                if (pair.bid is None or pair.ask is None) and self._batch is None:
+                    self._pull_sides(pair)
+                    begun_ns = await self._breathe(begun_ns)
         for pair in queue:
             if self._bag.get(pair.instrument) is not pair:
                 continue  # superseded while we worked
@@ -220,11 +224,27 @@ class OrderDesk:
                 self.risk.exposure.release(pair.instrument)
             else:
                 shortest = min(shortest, wait)
-            if self._batch is None and self._clock.wall_ns() - clock_start > CHUNK_S * 1e9:
-                await trio.lowlevel.checkpoint()
-                clock_start = self._clock.wall_ns()
+            if self._batch is None:
+                begun_ns = await self._breathe(begun_ns)
         self._send_batch()
         return shortest
+
+    async def _breathe(self, begun_ns: int) -> int:
+        """Others have their turn, the writer above all, once we have worked for CHUNK_S; since when we work now."""
+        if self._clock.wall_ns() - begun_ns <= CHUNK_S * 1e9:
+            return begun_ns
+        await trio.lowlevel.checkpoint()
+        return self._clock.wall_ns()
+
+    def _pull_sides(self, pair: QuotePair) -> None:
+        """The cancels of a pair alone, as far as the budget goes: a side that must go waits for nobody's new quote."""
+        now = trio.current_time()
+        if self._bag.get(pair.instrument) is not pair:
+            return
+        for action in self._plan(pair, now):
+            if action.kind is ActionKind.CANCEL and action.order is not None:
+                if self.budget.wait_for(Pool.MATCHING, now, instrument=pair.instrument, cancel=True) <= 0:
+                    self._cancel(action.order, now)
 
     def _weight(self, pair: QuotePair, now: float) -> float:
         """Pulls first, then money lost by waiting; the time since it was last served lifts what would else starve."""
@@ -236,19 +256,12 @@ class OrderDesk:
     def _execute(self, pair: QuotePair) -> float:
         """Sends what this pair needs now. Returns 0 when done with it, else seconds until budget could serve the rest."""
         now = trio.current_time()
-        instrument = self._instruments[pair.instrument]
         if now - pair.decided_at > 2 * self._settings.refresh_s and (pair.bid or pair.ask):
             return 0.0  # too old to act on; its quoter decides again on the next refresh
-        actions = plan(
-            instrument,
-            self._whole(pair, now),
-            self.orders.working(pair.instrument),
-            needs_requote=lambda order, quote: self._differs(order, quote, instrument, now),
-            must_renew=self.must_renew,
-            native_amend=self.dialect.native_amend and self._batch is None,
-        )
+        actions = self._plan(pair, now)
         if not actions:
             return 0.0
+        instrument = self._instruments[pair.instrument]
         room = self._room_now(pair.instrument)
         if self._batch is not None:
             return self._gather(moves_only(actions), instrument, room, self._batch, now)
@@ -261,6 +274,17 @@ class OrderDesk:
                 return wait
             self._act(action, instrument, room, now)
         return 0.0
+
+    def _plan(self, pair: QuotePair, now: float) -> list[Action]:
+        instrument = self._instruments[pair.instrument]
+        return plan(
+            instrument,
+            self._whole(pair, now),
+            self.orders.working(pair.instrument),
+            needs_requote=lambda order, quote: self._differs(order, quote, instrument, now),
+            must_renew=self.must_renew,
+            native_amend=self.dialect.native_amend and self._batch is None,
+        )
 
     def _gather(self, actions: list[Action], instrument: Instrument, room: Room, batch: Batch, now: float) -> float:
         """Into the batch, when it may leave in this pass. Returns as `_execute` does; cancels need not wait for it."""

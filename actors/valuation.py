@@ -82,13 +82,14 @@ class Valuation:
 
     def local_gamma(self, instrument: Instrument) -> float:
         """Gamma held near this strike in this expiry, delta per quote currency."""
-        near = [
-            name
-            for name, picture in self._market.pictures.items()
-            if picture.instrument.expiry_s == instrument.expiry_s
-            and abs(picture.instrument.strike / instrument.strike - 1) <= NEAR_STRIKES
-        ]
-        return self.book.local_gamma(near)
+
+        def is_near(name: str) -> bool:
+            picture = self._market.pictures.get(name)
+            if picture is None or picture.instrument.expiry_s != instrument.expiry_s:
+                return False
+            return abs(picture.instrument.strike / instrument.strike - 1) <= NEAR_STRIKES
+
+        return self.book.local_gamma(is_near)
 
     # -- the awaiting part
 

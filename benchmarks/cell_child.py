@@ -19,6 +19,7 @@ from actors.console.settings import (
     CellSettings,
     JournalSettings,
     LimitSettings,
+    ProtectionSettings,
     QuotingSettings,
     Settings,
     SupervisionSettings,
@@ -34,10 +35,11 @@ _PATIENT_S = 3600.0
 silent at times."""
 
 
-def settings(folder: Path, instruments: int, strategy: str = "improve") -> Settings:
+def settings(folder: Path, instruments: int, strategy: str = "improve", max_pick_off: float | None = None) -> Settings:
     """A cell that quotes the whole board."""
     quoting = QuotingSettings(
         strategy=strategy,
+        protections=ProtectionSettings(max_pick_off=max_pick_off),
         min_spread_bps=5.0,
         order_life_s=_PATIENT_S,
         max_book_age_s=_PATIENT_S,
@@ -62,6 +64,7 @@ class CellChild:
         instruments: int,
         *,
         strategy: str = "improve",
+        max_pick_off: float | None = None,
         authority: str = "",
         core: int | None = None,
         profile: Path | None = None,
@@ -94,7 +97,7 @@ class CellChild:
             key=KEY,
         )
         birth = Birth(
-            settings(folder, instruments, strategy),
+            settings(folder, instruments, strategy, max_pick_off),
             access,
             "r1",
             str(folder),

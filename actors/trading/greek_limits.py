@@ -10,7 +10,7 @@ metric past its limit, as long as the metrics per contract stay what they were.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import attrs
 import numpy as np
@@ -70,6 +70,8 @@ class _Line:
     group: str
     metrics: Floats
     position: float = 0.0
+    orders: tuple[float, float] = (0.0, 0.0)
+    """The most that could still be bought and sold."""
     low: Floats = attrs.field(init=False)
     high: Floats = attrs.field(init=False)
 
@@ -94,9 +96,13 @@ class GreekBook:
         self._lines: dict[str, _Line] = {}
         self._low: dict[str, Floats] = {}
         self._high: dict[str, Floats] = {}
+        self._positions: dict[str, None] = {}
+        """Instruments that are held at all: few, and all that `held` and `local_gamma` look at."""
+        self._held: dict[str, float] | None = None
 
     def learn(self, name: str, expiry: str, metrics: Floats) -> None:
         """New metrics of one contract; its orders keep their amounts at the next `update`."""
+        self._held = None
         line = self._lines.get(name)
         if line is None:
             self._lines[name] = _Line(expiry, metrics)
@@ -104,19 +110,25 @@ class GreekBook:
                 self._low.setdefault(group, np.zeros_like(metrics))
                 self._high.setdefault(group, np.zeros_like(metrics))
         else:
-            line.metrics = metrics
+            line.metrics, line.orders = metrics, (-1.0, -1.0)
 
     def update(self, name: str, position: float, bids: float, asks: float) -> None:
         """Signed contracts held, and the most that could still be bought and sold."""
         line = self._lines.get(name)
-        if line is None:
+        if line is None or (line.position == position and line.orders == (bids, asks)):
             return
+        if line.position != position:
+            self._held = None
+            if position:
+                self._positions[name] = None
+            else:
+                self._positions.pop(name, None)
         long, short = line.metrics * (position + bids), line.metrics * (position - asks)
         low, high = np.minimum(long, short), np.maximum(long, short)
         for group in (TOTAL, line.group):
             self._low[group] += low - line.low
             self._high[group] += high - line.high
-        line.low, line.high, line.position = low, high, position
+        line.low, line.high, line.position, line.orders = low, high, position, (bids, asks)
 
     def room(self, name: str, sign: int) -> tuple[float, Bound]:
         """Contracts that a bid (`sign` 1) or ask (-1) may show, everything else staying; an unpriced option has none."""
@@ -155,14 +167,17 @@ class GreekBook:
 
     def held(self) -> dict[str, float]:
         """Greeks of the positions alone, without orders."""
-        total = np.zeros(len(NAMES))
-        for line in self._lines.values():
-            total += line.metrics[: len(NAMES)] * line.position
-        return dict(zip(NAMES, (float(x) for x in total), strict=True))
+        if self._held is None:
+            total = np.zeros(len(NAMES))
+            for name in self._positions:
+                total += self._lines[name].metrics[: len(NAMES)] * self._lines[name].position
+            self._held = dict(zip(NAMES, (float(x) for x in total), strict=True))
+        return self._held
 
-    def local_gamma(self, names: Sequence[str]) -> float:
-        """Gamma held in these instruments."""
-        return sum(float(self._lines[n].metrics[1]) * self._lines[n].position for n in names if n in self._lines)
+    def local_gamma(self, is_near: Callable[[str], bool]) -> float:
+        """Gamma held in the instruments that are near."""
+        near = [self._lines[name] for name in self._positions if is_near(name)]
+        return sum(float(line.metrics[1]) * line.position for line in near)
 
     def worst(self, group: str = TOTAL) -> dict[str, tuple[float, float]]:
         """The range each Greek could reach, and the worst scenario's loss as (loss, loss)."""

@@ -8,12 +8,18 @@ in the books, as they are at the venue. Prices in smallest ticks of 0.1, amounts
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-EXPIRY_S = 2_113_372_800
-"""20 December 2036, 08:00 UTC: a benchmark must not end because an option does."""
-EXPIRY = "20361220"
+from actors.trading.pricing import black76
+from actors.venues.names import expiry_text
+
+EXPIRY_S = (int(time.time()) // 86_400 + 60) * 86_400 + 8 * 3600
+"""08:00 UTC in two months: every process of a benchmark started today names the same."""
+EXPIRY = expiry_text(EXPIRY_S)
+YEARS = 60 / 365
+VOL = 0.58
 INDEX = 2600.0
 ASSET = "0x4BB4C3CDc7562f08e9910A0C7D8bB7e108861eB4"
 DEPTH = 10
@@ -48,9 +54,10 @@ class Option:
     """One instrument: its name, its mid, and what the client has at rest there."""
 
     def __init__(self, number: int) -> None:
-        self.name = f"ETH-{EXPIRY}-{1000 + number // 2 * 10}-{'PC'[number % 2]}"
+        strike, is_call = 1000 + number // 2 * 10, bool(number % 2)
+        self.name = f"ETH-{EXPIRY}-{strike}-{'PC'[is_call]}"
         self.sub_id = 39_614_081_266_355_540_835_774_234_624 + number
-        self.base = 900 + number * 7 % 400
+        self.base = max(60, round(black76(INDEX, strike, YEARS, VOL, is_call) * 10))
         self.stepped = number % len(STEPS)
         self.orders: dict[str, Resting] = {}
         """By direction."""
@@ -110,10 +117,10 @@ class Option:
             "v": "3.60214",
             "t": "-2.11345",
             "r": "0.95311",
-            "i": "0.58214",
+            "i": f"{VOL}",
             "m": price_text(self.base),
-            "f": "2605.1",
-            "df": "0.99731",
+            "f": f"{INDEX}",
+            "df": "1",
             "bi": "0.5791",
             "ai": "0.5862",
         }

@@ -82,8 +82,8 @@ class Trader:
         self.amount, self.amount_e18 = "0.1", 10**17
         self.fee, self.fee_e18 = "7.34", 734 * 10**16
         self.private: WSTransport | None = None
-        self.ticks = {f"{n // 10}.{n % 10}": n for n in range(20_000)}
-        self.texts = [f"{n // 10}.{n % 10}" for n in range(20_000)]
+        self.ticks = {f"{n // 10}.{n % 10}": n for n in range(60_000)}
+        self.texts = [f"{n // 10}.{n % 10}" for n in range(60_000)]
 
     def on_book(self, frame: bytes) -> None:
         row = _book(frame).params.data

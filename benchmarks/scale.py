@@ -1,0 +1,125 @@
+"""How cost grows with the number of instruments on one cell, and how fast everything is quoted anew after a jump.
+
+For 50, 200, 600 and 1,200 instruments: start-up (first request to all strikes quoted on both sides), memory, CPU per tick
+with a third of the board in flight, shutdown to proof. For 500: a requote of everything, after a book of each (the
+strategy that follows the book) and after one index print (the strategy around fair value, which also pulls what would
+be picked off): time to the first and the last request on the wire, and where the cancels stood in the queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.cell_child import CellChild
+from benchmarks.peer_scripts.bench_board import INDEX
+from benchmarks.peers import OWN, Peer
+from benchmarks.rounds import Medians
+from benchmarks.tick_to_order import last_core
+
+SIZES = (50, 200, 600, 1200)
+REQUOTED = 500
+JUMP = 0.01
+PICK_OFF = 1.0
+"""Quote currency: what a resting side may lose after the jump before it is pulled outright."""
+
+
+def grow(instruments: int, rounds: int, ticks: int) -> dict[str, float]:
+    """One cell from birth to proof; the figures of its life."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        venue = Peer(OWN, "bench_venue")
+        stack.callback(venue.close)
+        port = venue.ask({"instruments": instruments})["plain"]
+        cell = CellChild(f"ws://127.0.0.1:{port}/cell", folder, instruments, core=last_core())
+        stack.callback(cell.kill)
+        started = venue.ask({"do": "wait", "path": "/cell", "timeout_s": 120})
+        time.sleep(0.5)
+        resident = cell.resident_kib()
+        question = {"do": "measure", "path": "/cell", "pid": cell.pid, "ticks": ticks, "in_flight": instruments // 3}
+        cpu = [venue.ask(question)["cpu_us"] for _ in range(rounds + 1)][1:]
+        begun = time.perf_counter()
+        farewell = cell.stop()
+        if not farewell.confirmed:
+            raise ArithmeticError(f"the cell of a benchmark left orders behind: {farewell.text}")
+        return {
+            "start_s": started["quoted_s"],
+            "resident_kib": float(resident),
+            "cpu_us": Medians({"cpu": cpu})["cpu"],
+            "stop_s": time.perf_counter() - begun,
+            "proof_s": float(farewell.figures["took_s"]),
+            "stalls": float(farewell.figures["stalls"]),
+            "worst_stall_ms": float(farewell.figures["worst_stall_ms"]),
+        }
+
+
+def requote(what: str, instruments: int, rounds: int) -> dict[str, float]:
+    """Storms over one cell; medians over the rounds."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        venue = Peer(OWN, "bench_venue")
+        stack.callback(venue.close)
+        port = venue.ask({"instruments": instruments})["plain"]
+        strategy, pick_off = ("improve", None) if what == "books" else ("theoretical", PICK_OFF)
+        cell = CellChild(
+            f"ws://127.0.0.1:{port}/cell", folder, instruments, strategy=strategy, max_pick_off=pick_off, core=last_core()
+        )
+        stack.callback(cell.kill)
+        venue.ask({"do": "wait", "path": "/cell", "timeout_s": 120})
+        time.sleep(1.0)
+        seen = []
+        for number in range(rounds + 1):
+            index = INDEX * (1 + (JUMP if number % 2 == 0 else 0.0))
+            question = {"do": "storm", "path": "/cell", "pid": cell.pid, "what": what, "index": index}
+            storm = venue.ask(question | {"orders": 2 * instruments})
+            seen.append(describe(storm))
+            venue.ask({"do": "wait", "path": "/cell", "timeout_s": 60})
+            time.sleep(0.3)
+    seen = seen[1:]
+    return {name: Medians({name: [each[name] for each in seen]})[name] for name in seen[0]}
+
+
+def describe(storm: dict[str, Any]) -> dict[str, float]:
+    """First and last request, milliseconds after the news left the venue; and how far back the last cancel stood."""
+    times, methods = storm["order_us"], storm["methods"]
+    cancels = [place for place, method in enumerate(methods) if method.startswith("private/cancel")]
+    return {
+        "requests": float(len(times)),
+        "cancels": float(len(cancels)),
+        "first_ms": times[0] / 1000,
+        "last_ms": times[-1] / 1000,
+        "last_cancel_place": (cancels[-1] + 1) / len(cancels) if cancels else 0.0,
+        "cpu_ms": storm["cpu_us"] / 1000,
+    }
+
+
+def run(rounds: int, quick: bool) -> dict[str, Any]:
+    """Prints two tables; {"ratios", "medians"}."""
+    sizes = (20, 40) if quick else SIZES
+    grown = {size: grow(size, rounds, 200 if quick else 3000) for size in sizes}
+    small, large = sizes[0], sizes[-1]
+    per_instrument = (grown[large]["resident_kib"] - grown[small]["resident_kib"]) / (large - small)
+    print(f"\n{'instruments':>12s}{'start s':>9s}{'memory MiB':>12s}{'CPU us/tick':>13s}{'stop s':>8s}{'proof s':>9s}", end="")
+    print(f"{'stalls':>8s}{'worst ms':>10s}")
+    for size, figures in grown.items():
+        print(
+            f"{size:12d}{figures['start_s']:9.2f}{figures['resident_kib'] / 1024:12.1f}{figures['cpu_us']:13.1f}"
+            f"{figures['stop_s']:8.2f}{figures['proof_s']:9.2f}{figures['stalls']:8.0f}{figures['worst_stall_ms']:10.2f}"
+        )
+    print(f"memory per instrument: {per_instrument:.0f} KiB")
+    storms = {what: requote(what, 20 if quick else REQUOTED, rounds) for what in ("books", "index")}
+    print(f"\n{'requote after':>14s}{'requests':>10s}{'cancels':>9s}{'first ms':>10s}{'last ms':>9s}{'CPU ms':>8s}", end="")
+    print("   last cancel's place among all requests, in numbers of cancels (1: before everything else)")
+    for what, storm in storms.items():
+        print(
+            f"{what:>14s}{storm['requests']:10.0f}{storm['cancels']:9.0f}{storm['first_ms']:10.1f}{storm['last_ms']:9.1f}"
+            f"{storm['cpu_ms']:8.1f}{storm['last_cancel_place']:10.2f}"
+        )
+    costs = [figures["cpu_us"] for figures in grown.values()]
+    ratios = {"CPU per tick, most / least": max(costs) / min(costs), "memory per instrument, KiB": per_instrument}
+    medians = {f"{size} {name}": value for size, figures in grown.items() for name, value in figures.items()}
+    medians |= {f"requote {what} {name}": value for what, storm in storms.items() for name, value in storm.items()}
+    return {"ratios": ratios, "medians": medians}
