@@ -242,9 +242,10 @@ class OrderDesk:
         if self._bag.get(pair.instrument) is not pair:
             return
         for action in self._plan(pair, now):
-            if action.kind is ActionKind.CANCEL and action.order is not None:
-                if self.budget.wait_for(Pool.MATCHING, now, instrument=pair.instrument, cancel=True) <= 0:
-                    self._cancel(action.order, now)
+            if action.kind is not ActionKind.CANCEL or action.order is None:
+                continue
+            if self.budget.wait_for(Pool.MATCHING, now, instrument=pair.instrument, cancel=True) <= 0:
+                self._cancel(action.order, now)
 
     def _weight(self, pair: QuotePair, now: float) -> float:
         """Pulls first, then money lost by waiting; the time since it was last served lifts what would else starve."""

@@ -102,8 +102,8 @@ def run(rounds: int, quick: bool) -> dict[str, Any]:
     grown = {size: grow(size, rounds, 200 if quick else 3000) for size in sizes}
     small, large = sizes[0], sizes[-1]
     per_instrument = (grown[large]["resident_kib"] - grown[small]["resident_kib"]) / (large - small)
-    print(f"\n{'instruments':>12s}{'start s':>9s}{'memory MiB':>12s}{'CPU us/tick':>13s}{'stop s':>8s}{'proof s':>9s}", end="")
-    print(f"{'stalls':>8s}{'worst ms':>10s}")
+    print(f"\n{'instruments':>12s}{'start s':>9s}{'memory MiB':>12s}{'CPU us/tick':>13s}", end="")
+    print(f"{'stop s':>8s}{'proof s':>9s}{'stalls':>8s}{'worst ms':>10s}")
     for size, figures in grown.items():
         print(
             f"{size:12d}{figures['start_s']:9.2f}{figures['resident_kib'] / 1024:12.1f}{figures['cpu_us']:13.1f}"
