@@ -100,10 +100,12 @@ class Budget:
                 window.sent = deque(sorted((*known.sent, *window.sent))[-window.size :])
 
     def exhausted(self, pool: Pool, now: float, retry_s: float) -> None:
-        """The venue said no: nothing more until `retry_s` from now, whatever we had counted."""
+        """The venue said no: nothing more until `retry_s` from now; what we have sent goes on counting after that."""
         window = self._pools.get(pool)
         if window is not None:
-            window.sent = deque([now - window.length_s + retry_s] * window.size)
+            missing = window.left(now)
+            until = now - window.length_s + retry_s
+            window.sent = deque([until] * missing + [max(sent, until) for sent in window.sent])
 
     def left(self, pool: Pool, now: float) -> int | None:
         window = self._pools.get(pool)

@@ -37,3 +37,14 @@ def test_no_stretch_of_a_window_holds_more_than_the_burst(pauses: list[float]) -
         sent.append(now)
     for start in sent:
         assert sum(1 for at in sent if start <= at < start + 5.0) <= 5
+
+
+def test_a_refusal_does_not_make_us_forget_what_we_sent() -> None:
+    """Nothing for a second, then no more than the window really has left."""
+    budget = Budget(TRADER, None)
+    for at in (0.0, 1.0, 1.5):
+        budget.spend(Pool.MATCHING, at)
+    budget.exhausted(Pool.MATCHING, 2.0, 1.0)
+    assert 0.9 < budget.wait_for(Pool.MATCHING, 2.0) <= 1.0
+    assert budget.wait_for(Pool.MATCHING, 3.01, 2) == 0.0
+    assert budget.wait_for(Pool.MATCHING, 3.01, 3) > 2.0
