@@ -23,7 +23,17 @@ from actors.venues.paper.market import WorldSettings
 from benchmarks import study_variants as variants
 from benchmarks.study_figures import MEASURES, break_even, compare, summary, text
 from benchmarks.study_run import Outcome, play
-from benchmarks.study_terms import CALM, INFORMED_SWEEP, MARK_STD_VOL_POINTS, RUN_S, SEEDS, WORLD
+from benchmarks.study_terms import (
+    CALM,
+    INFORMED_SWEEP,
+    MARK_STD_VOL_POINTS,
+    RUN_S,
+    SEEDS,
+    THIN,
+    THIN_MARK_STD_VOL_POINTS,
+    THIN_SEEDS,
+    WORLD,
+)
 
 WIDENING = (0.2, 0.6, 1.2, 2.4)
 """Required edge of a fixed-distance quote, quote currency per unit."""
@@ -119,6 +129,16 @@ def duel(study: Study) -> dict[str, Any]:
     return _versus("full", ours, "improve", theirs)
 
 
+def thin_duel(study: Study) -> dict[str, Any]:
+    """The same two where half-spreads are below the fee, as recorded, on seeds of their own."""
+    seeds = THIN_SEEDS[: len(study.seeds)]
+    cells = [
+        study.outcomes(f"thin {name}", quoting, seeds, THIN, THIN_MARK_STD_VOL_POINTS)
+        for name, quoting in (("full", variants.full()), ("improve", variants.improve()))
+    ]
+    return _versus("thin full", cells[0], "thin improve", cells[1])
+
+
 def calm_duel(study: Study) -> dict[str, Any]:
     """The same two in the paper's own calm market, with a mark that is exact."""
     seeds = study.first("calm")
@@ -158,20 +178,28 @@ def contributions(study: Study) -> dict[str, Any]:
 
 def sweep(study: Study) -> dict[str, Any]:
     """Profit over the share of informed takers, and where it ends."""
-    seeds = study.first("sweep")
-    print(f"\nInformed takers ({len(seeds)} seeds): mean profit a run")
+    return _sweep(study, "", study.first("sweep"), WORLD, MARK_STD_VOL_POINTS)
+
+
+def thin_sweep(study: Study) -> dict[str, Any]:
+    """The same where half-spreads are below the fee."""
+    return _sweep(study, "thin ", THIN_SEEDS[: len(study.first("sweep"))], THIN, THIN_MARK_STD_VOL_POINTS)
+
+
+def _sweep(study: Study, prefix: str, seeds: Sequence[int], world: WorldSettings, mark_std: float) -> dict[str, Any]:
+    print(f"\n{prefix}informed takers ({len(seeds)} seeds): mean profit a run")
     found: dict[str, Any] = {"shares": list(INFORMED_SWEEP)}
     for name, build in (("improve", variants.improve), ("full", variants.full)):
         rows = []
         for share in INFORMED_SWEEP:
-            world = attrs.evolve(WORLD, informed_share=share)
-            cell = name if share == WORLD.informed_share else f"{name} informed {share:g}"
-            rows.append(summary(study.outcomes(cell, build(), seeds, world)))
+            other = attrs.evolve(world, informed_share=share)
+            cell = f"{prefix}{name}" if share == world.informed_share else f"{prefix}{name} informed {share:g}"
+            rows.append(summary(study.outcomes(cell, build(), seeds, other, mark_std)))
         ends = {measure: break_even(INFORMED_SWEEP, [getattr(row, measure)[0] for row in rows]) for measure in MEASURES}
-        cells = "  ".join(f"{share:.0%}: {text(row.hedged)}" for share, row in zip(INFORMED_SWEEP, rows, strict=True))
-        print(f"  {name:<8} hedged {cells}")
-        print(f"  {'':<8} raw    " + "  ".join(text(row.pnl) for row in rows))
-        print(f"  {'':<8} earns nothing from {ends['pnl']} (raw), {ends['hedged']} (hedged); None: never up to the last")
+        shown = "  ".join(f"{share:.0%}: {text(row.pnl)}" for share, row in zip(INFORMED_SWEEP, rows, strict=True))
+        print(f"  {name:<8} raw    {shown}")
+        print(f"  {'':<8} hedged " + "  ".join(text(row.hedged) for row in rows))
+        print(f"  {'':<8} earns nothing from {ends['pnl']} (raw), {ends['hedged']} (hedged); None: no crossing")
         found[name] = {"rows": [attrs.asdict(row) for row in rows], "break_even": ends}
     return found
 
@@ -196,6 +224,8 @@ def _versus(name: str, ours: Sequence[Outcome], other: str, theirs: Sequence[Out
 TABLES: dict[str, Callable[[Study], Any]] = {
     "widening": widening,
     "duel": duel,
+    "thin": thin_duel,
+    "thin_sweep": thin_sweep,
     "contributions": contributions,
     "sweep": sweep,
     "calm": calm_duel,

@@ -1,10 +1,12 @@
 """What the strategy study holds fixed: the worlds, the maker's common settings, the seeds and the variants.
 
-`CALM` is the paper exchange's own market with one weekly expiry: rivals who agree within 0.15 vol points, half-spreads four
-times the fee, so that whoever undercuts them by a dime lives on their work. `WORLD`, the study's own, is made to the
-recorded venues' measure instead: rivals disagree, so that the best of them stands about a fee from fair and improving on
-it is improving on a mistake. Both have a jump every quarter of an hour on average, and were written down before the
-runs that are told. Parameters of `theoretical` may be chosen on `TUNING_SEEDS` only; results are told on `SEEDS` only.
+`CALM` is the paper exchange's own market with one weekly expiry: rivals who agree within 0.15 vol points, half-spreads
+four times the fee, so that whoever undercuts them by a dime lives on their work. In `WORLD` rivals disagree by 0.6 points,
+and so does the venue's mark from the truth. `THIN` is to the recorded venues' measure, where fees exceed the half-spread
+of most filled options: spreads are cut so that the median half-spread beside us (0.25) is under the fee (0.30). All have a
+jump every quarter of an hour on average. Each was written down before its first evaluated run, in this order; `THIN` came
+when `WORLD` had been evaluated, its makers unchanged, and is played on seeds of its own. Parameters of `theoretical` were
+chosen in `WORLD` on `TUNING_SEEDS` only.
 Invariant: variants differ in nothing but what their name says.
 """
 
@@ -30,8 +32,10 @@ CALM = WorldSettings.usual(
     rival_levels=1,
 )
 WORLD = attrs.evolve(CALM, rival_view_std_vol_points=0.6)
+THIN = attrs.evolve(WORLD, rival_width=(0.3, 0.36, 0.45), rival_view_std_vol_points=0.2)
 MARK_STD_VOL_POINTS = 0.6
 """The venue's mark strays as far as a rival does, once for all strikes and once for each; `CALM` has it exact."""
+THIN_MARK_STD_VOL_POINTS = 0.2
 RUN_S = 120.0
 """One run, venue time."""
 WARM_UP_S = 5.0
@@ -45,6 +49,7 @@ SIZE = 0.5
 """Contracts a side."""
 
 SEEDS = range(1, 201)
+THIN_SEEDS = range(201, 401)
 TUNING_SEEDS = range(10_001, 10_061)
 INFORMED_SWEEP = (0.0, 0.1, 0.2, 0.3, 0.4)
 
