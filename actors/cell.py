@@ -132,6 +132,7 @@ class Cell:
             mmp=cell.mmp.enabled,
         )
         self.desk.unquotable = lambda name: self.quoters[name].unquotable()
+        self.desk.on_unblocked = self._tell_all
         if guarded:
             self.desk.block("guard", "no word of a living guard yet")
         self.protection = Protection(settings, cell, self.dialect, self.desk.link, self.risk, clock)
@@ -281,7 +282,7 @@ class Cell:
             name = instrument.name
             self.instruments[name] = instrument
             self.quoters[name] = self._quoter(name)
-            self.clerk.bells[name] = self.market.pictures[name].bell
+            self.clerk.listeners[name] = lambda name=name: self.quoters[name].hear_orders()  # type: ignore[misc]
             self.risk.exposure.refresh(name)
         self._allot()
 

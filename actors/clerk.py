@@ -65,7 +65,7 @@ class DeskFigures:
 
 
 class Clerk:
-    """Keeper of `orders`. Rings `bells[instrument]` whenever an instrument's orders or position changed."""
+    """Keeper of `orders`. Calls `listeners[instrument]` whenever an instrument's orders or position changed."""
 
     def __init__(
         self,
@@ -82,7 +82,9 @@ class Clerk:
         self.orders = orders
         self.risk = risk
         self.figures = DeskFigures()
-        self.bells: dict[str, Doorbell] = {}
+        self.listeners: dict[str, Callable[[], None]] = {}
+        self._changed: dict[str, None] = {}
+        self._applying = False
         self.unknown_bell = Doorbell()
         self.refused_since: dict[str, float] = {}
         """By instrument: since when a side of it has been refused (trio's clock); the desk decides what that means."""
@@ -128,8 +130,13 @@ class Clerk:
         """Applies answers and notifications in the order they came, forever."""
         while True:
             await self._inbox.wait()
-            for news in self._inbox.take():
-                self._apply(news)
+            self._applying = True
+            try:
+                for news in self._inbox.take():
+                    self._apply(news)
+            finally:
+                self._applying = False
+                self._tell()
 
     def _apply(self, news: Answered | News) -> None:
         match news:
@@ -274,6 +281,14 @@ class Clerk:
     def touched(self, instrument: str) -> None:
         """Its orders or position changed: exposure is worked out again, and its quoter told."""
         self.risk.exposure.refresh(instrument)
-        bell = self.bells.get(instrument)
-        if bell is not None:
-            bell.ring()
+        self._changed[instrument] = None
+        if not self._applying:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Once per instrument for all that was applied in one go."""
+        changed, self._changed = self._changed, {}
+        for instrument in changed:
+            hear = self.listeners.get(instrument)
+            if hear is not None:
+                hear()

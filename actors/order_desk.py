@@ -84,6 +84,8 @@ class OrderDesk:
         self._mass: MassQuoting | None = None
         self._batch: Batch | None = None
         """Where quotes leave in mass: what this pass over the bag has gathered."""
+        self.on_unblocked: Callable[[], None] = lambda: None
+        """Everybody may decide again."""
         self._bag: dict[str, QuotePair] = {}
         self._served: dict[str, float] = {}
         """By instrument: when a request of it last left (trio's clock), or when it was first wanted."""
@@ -108,8 +110,7 @@ class OrderDesk:
 
     def unblock(self, cause: str) -> None:
         if self.blocks.pop(cause, None) is not None and not self.blocks:
-            for bell in self.clerk.bells.values():
-                bell.ring()
+            self.on_unblocked()
 
     def want(self, approved: RiskApproved) -> None:
         """The newest wish per instrument wins; its room is reserved already."""

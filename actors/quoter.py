@@ -80,6 +80,16 @@ class Quoter:
             self.refused = answer.reason
             self._desk.pull(self._name, answer.reason)
 
+    def hear_orders(self) -> None:
+        """Our orders here or the position changed: time to decide again, unless the answer is to wait for a newer book.
+
+        That is the usual case, and most of what there is to hear; it is found out here, without waking anybody.
+        """
+        book = self.picture.book
+        waits = self.strategy.uses_book and book is not None and book.ts_ms <= self._orders.last_change_ms(self._name)
+        if not waits or self.unquotable():
+            self.picture.bell.ring()
+
     def decide(self) -> QuotePair | None:
         """What is wanted now; None when nothing new can or need be said."""
         reason = self.unquotable()
