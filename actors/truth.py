@@ -114,7 +114,16 @@ class Truth:
         for order in list(self.desk.orders.live()):
             self.desk.orders.proven_gone(order, "connection lost")
         await self._read_positions()
+        self._note_operators(await self._follow(dialect.open_orders(self._underlying)))
         self._log_leftovers()
+
+    def _note_operators(self, resting: list[VenueOrder]) -> None:
+        """The account's orders that are not ours: no reference for a price, and never touched."""
+        orders = self.desk.orders
+        orders.forget_foreign()
+        for order in resting:
+            if not self._is_ours(order):
+                orders.note_foreign(order)
 
     async def _pull_all(self) -> None:
         """Sweeps until a question asked after the last possible arrival is answered "none"."""
@@ -270,10 +279,7 @@ class Truth:
         for order in resting:
             if self._is_ours(order):
                 await self._check_known(order)
-        orders.forget_foreign()
-        for order in resting:
-            if not self._is_ours(order):
-                orders.note_foreign(order)
+        self._note_operators(resting)
         for held in list(orders.live()):
             if held.client_id in before and held.state is OrderState.OPEN and not shown & {held.client_id, held.venue_id}:
                 self._alarm(f"{held.instrument} {held.side.name} {held.client_id} is open here, not at the venue")
