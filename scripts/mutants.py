@@ -115,13 +115,6 @@ DEFECTS = (
         "    return lambda order: True",
     ),
     Defect(
-        "do not wait for a newer book",
-        "actors/quoter.py",
-        "as_of_ms <= self._orders.last_change_ms(self._name)",
-        "as_of_ms < 0",
-        "tests/cell/test_cell.py",
-    ),
-    Defect(
         "own orders are the market",
         "actors/trading/others.py",
         "others_only(book, standing.own + orders.foreign(instrument))",
@@ -145,6 +138,7 @@ DEFECTS = (
         "actors/clerk.py",
         "        self.orders.lost(order, now)\n        if old is not None:",
         '        self.orders.refused(order, "no answer")\n        if old is not None:',
+        "tests/rehearsal/test_in_flight.py",
     ),
     Defect(
         "bury the old order with the new",

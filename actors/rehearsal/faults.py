@@ -53,6 +53,7 @@ class Mischief:
         self.skews: list[Skew] = []
         self.last_s = 0.0
         """When the last disaster was over (trio's clock); infinite while one goes on."""
+        self.begun = 0
         self._going_on = 0
         self._rng = random.Random(f"mischief {seed}")
         self._kinds = [kind for kind in kinds if kind in DEEDS]
@@ -72,6 +73,7 @@ class Mischief:
                 nursery.start_soon(self._do, kind, rng)
 
     async def _do(self, kind: str, rng: random.Random) -> None:
+        self.begun += 1
         self._going_on += 1
         try:
             await DEEDS[kind](self, rng)

@@ -108,12 +108,12 @@ async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> tupl
             operator.withdraw()
             await trio.sleep(SETTLE_S)
             teller.say("-- stop")
-            must_prove = mischief.is_calm() and company.may_send
+            must_prove, begun = mischief.is_calm() and company.may_send, mischief.begun
             company.stop()
         await trio.sleep(SETTLE_S)
         rows = list(stage.exchange.ledger.records)
     verdict = judge(rows, _terms(scene, stage, company, operator, mischief))
-    if must_prove and not company.lives[-1].proven:
+    if must_prove and mischief.begun == begun and not company.lives[-1].proven:
         verdict.violations.append(Violation("a calm stop proves", len(rows), 0, "the cell left without a proof"))
     if company.gave_up:
         verdict.violations.append(Violation("the guard proves", len(rows), 0, company.gave_up))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import trio
 import trio.testing
 
 from actors.rehearsal.company import Company
+from actors.rehearsal.floor_replay import FloorReplay
 from actors.rehearsal.scene import draw_scene
 from actors.rehearsal.stage import Stage, open_stage, paper_settings
 from actors.venues.paper.faults import FrameFault
@@ -40,6 +43,26 @@ async def test_a_packet_that_is_overtaken_on_its_way_never_becomes_an_order_afte
             nursery.cancel_scope.cancel()
         assert cell.proof.confirmed
         assert after_proof == [0]
+
+
+async def test_an_order_whose_answer_was_lost_keeps_its_place(autojump_clock: trio.testing.MockClock) -> None:
+    """It rests, neither answer nor notice tells; nothing is placed beside it before the venue was asked."""
+    settings = paper_settings()
+    settings.venue.request_timeout_s = 0.5
+    async with open_stage(PaperRun(seed=3, frozen=True, keep_records=True, world=SMALL)) as stage:
+        faults = stage.exchange.faults
+        faults.swallow_answer("private/order", 2)
+        faults.arm(FrameFault("drop", "out", match='"channel":"30001.orders"'))
+        cell = stage.cell(settings)
+        with trio.move_on_after(6):
+            await cell.run()
+        replay, most = FloorReplay(int(stage.facts["subaccount_id"])), 0
+        for row in stage.exchange.ledger.records:
+            replay.take(row)
+            places = Counter((order.instrument, order.side) for order in replay.resting.values())
+            most = max(most, *places.values(), 0)
+        assert faults.struck["swallow"] == 2
+        assert most == 1
 
 
 async def test_the_guard_waits_for_what_the_dead_have_sent(autojump_clock: trio.testing.MockClock) -> None:
