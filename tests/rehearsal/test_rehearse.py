@@ -19,7 +19,7 @@ from actors.venues.paper.ledger import read_ledger
 
 ONCE_FAILED = (108, 181, 195, 2125, 2150, 3051, 10002, 40013)
 """Seeds that once showed a defect; each was mended, and none may come back."""
-NEW_SEEDS_S = 15.0
+NEW_SEEDS_S = 6.0
 """New seeds are drawn until this much of the wall clock has been used."""
 
 
