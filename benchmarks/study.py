@@ -37,7 +37,7 @@ from benchmarks.study_terms import (
 
 WIDENING = (0.2, 0.6, 1.2, 2.4)
 """Required edge of a fixed-distance quote, quote currency per unit."""
-PARTS = {"widening": 0.05, "contributions": 0.2, "sweep": 0.15, "calm": 0.2, "shipped": 0.05}
+PARTS = {"widening": 0.05, "contributions": 0.2, "sweep": 0.12, "calm": 0.2, "shipped": 0.05}
 """Side tables are played on the first of the seeds only, this part of them; the duel is played on all."""
 
 
