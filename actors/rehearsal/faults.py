@@ -209,29 +209,29 @@ async def _dark(on: Mischief, rng: random.Random) -> None:
 
 async def _lost_answer(on: Mischief, rng: random.Random) -> None:
     on.exchange.faults.swallow_answer(rng.choice(ORDER_METHODS + ASKING_METHODS), rng.randint(1, 4))
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
 
 
 async def _lost_request(on: Mischief, rng: random.Random) -> None:
     on.exchange.faults.lose_request(rng.choice(ORDER_METHODS + ASKING_METHODS), rng.randint(1, 4))
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
 
 
 async def _reject(on: Mischief, rng: random.Random) -> None:
     code = rng.choice((-32603, 11000, 11002, 11008, 11013, 11006, 9002))
     on.exchange.faults.refuse(rng.choice(ORDER_METHODS), code, "refused on purpose", rng.randint(1, 4))
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
 
 
 async def _rate_limit(on: Mischief, rng: random.Random) -> None:
     on.exchange.faults.rate_limit(rng.choice(ORDER_METHODS + ASKING_METHODS), rng.randint(1, 6))
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
 
 
 async def _unknown(on: Mischief, rng: random.Random) -> None:
     faults = on.exchange.faults
     faults.unknown_outcome(rng.choice(ORDER_METHODS), rng.choice((9000, 9001)), rng.random() < 0.6, rng.randint(1, 4))
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
 
 
 async def _refused_cancel(on: Mischief, rng: random.Random) -> None:
@@ -257,7 +257,7 @@ async def _silence(on: Mischief, rng: random.Random) -> None:
 
 async def _restart(on: Mischief, rng: random.Random) -> None:
     on.exchange.faults.restart(rng.uniform(0.3, 5.0), orders_survive=rng.random() < 0.6)
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
 
 
 async def _maintenance(on: Mischief, rng: random.Random) -> None:
