@@ -135,7 +135,7 @@ class Cell:
         self.desk.on_unblocked = self._tell_all
         if guarded:
             self.desk.block("guard", "no word of a living guard yet")
-        self.protection = Protection(settings, cell, self.dialect, self.desk.link, self.risk, clock)
+        self.protection = Protection(settings, cell, self.desk, self.risk, clock)
         self.clerk.on_mmp = self.protection.trip
         self.truth = Truth(self.desk, cell.underlying, clock)
         skew_s = settings.venue.max_clock_skew_s

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 import trio
@@ -21,16 +22,19 @@ from actors.mailboxes import Doorbell
 from actors.trading.actions import Action, ActionKind, plan
 from actors.trading.batch import Batch, Part, moves_only
 from actors.trading.budget import Budget
+from actors.trading.errors import VenueRefused
 from actors.trading.exposure import NO_ROOM, Room
 from actors.trading.instruments import Instrument, Side
 from actors.trading.lives import RENEWED_AT, SHORTEST_S
 from actors.trading.orders import Order, OrderState
 from actors.trading.quotes import Quote, QuotePair, RiskApproved
 from actors.trading.quoting import needs_requote
-from actors.venues.dialect import Call, Dialect, MassQuoting, OrderRequest, Outcome, Pool
+from actors.venues.dialect import Call, Dialect, MassQuoting, OrderRequest, Outcome, Pool, Refusal, Script
 from actors.venues.link import VenueLink
 from actors.venues.pending import Posted
 from actors.venues.proof import RunLabel
+
+T = TypeVar("T")
 
 GATHER_S = 0.01
 """In mass: how long the desk waits for the instruments that the same news moves."""
@@ -188,6 +192,25 @@ class OrderDesk:
         while any(o.state.is_live for o in self.orders.working(instrument)):
             self.pull(instrument, "cleared")
             await trio.sleep(0.05)
+
+    # -- questions
+
+    async def follow(self, script: Script[T]) -> T:
+        """A conversation over the private link, no faster than the budget."""
+        return await self.link.follow(script, self.ask)
+
+    async def ask(self, call: Call) -> msgspec.Raw:
+        """As soon as the budget has room, which is spent: questions count too, and a venue hangs up on, or refuses, a
+        burst. Raises what the link raises."""
+        while wait := self.budget.wait_for(call.pool, trio.current_time(), instrument=call.instrument, cancel=True):
+            await trio.sleep(wait)
+        self.budget.spend(call.pool, trio.current_time(), instrument=call.instrument)
+        try:
+            return await self.link.call(call)
+        except VenueRefused as refusal:
+            if self.dialect.classify(refusal.code) is Refusal.RATE:
+                self.rate_refused(call.pool)
+            raise
 
     # -- sending
 

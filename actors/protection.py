@@ -15,10 +15,10 @@ from loguru import logger
 
 from actors.clock import Clock
 from actors.console.settings import CellSettings, Settings
+from actors.order_desk import OrderDesk
 from actors.risk import Risk
 from actors.trading.errors import ConfigError, OutcomeUnknown, VenueRefused, VenueUnreachable
-from actors.venues.dialect import Dialect, MmpTerms
-from actors.venues.link import VenueLink
+from actors.venues.dialect import MmpTerms
 
 CAUSE = "mmp"
 TRIPS_WINDOW_S = 3600.0
@@ -54,15 +54,13 @@ def _amount(cell: CellSettings) -> Decimal:
 class Protection:
     """One cell's view of it. `trip` is told by the clerk; `keep` runs with the quoters."""
 
-    def __init__(
-        self, settings: Settings, cell: CellSettings, dialect: Dialect, link: VenueLink, risk: Risk, clock: Clock
-    ) -> None:
+    def __init__(self, settings: Settings, cell: CellSettings, desk: OrderDesk, risk: Risk, clock: Clock) -> None:
         self.terms = terms_of(settings, cell.underlying) if cell.mmp.enabled else None
         self.trips = 0
         self._settings = settings
         self._cell = cell
-        self._dialect = dialect
-        self._link = link
+        self._dialect = desk.dialect
+        self._desk = desk
         self._risk = risk
         self._clock = clock
         self._recent: deque[float] = deque()
@@ -80,8 +78,8 @@ class Protection:
         """Our terms at the venue, verified. ConfigError when it does not keep them."""
         if self.terms is None:
             return
-        await self._link.follow(self._dialect.set_mmp(self.terms))
-        held = await self._link.follow(self._dialect.get_mmp(self._cell.underlying))
+        await self._desk.follow(self._dialect.set_mmp(self.terms))
+        held = await self._desk.follow(self._dialect.get_mmp(self._cell.underlying))
         if held is None or (held.interval_ms, held.amount_limit) != (self.terms.interval_ms, self.terms.amount_limit):
             raise ConfigError(f"mmp: the venue does not keep the protection that was set for {self._cell.underlying}")
         logger.info(
@@ -112,12 +110,12 @@ class Protection:
         """Ends the halt when the venue says that the freeze is over; forever."""
         while True:
             await trio.sleep(LOOK_S)
-            if CAUSE not in self._risk.halts or not self._link.is_up:
+            if CAUSE not in self._risk.halts or not self._desk.link.is_up:
                 continue
             if self._frozen_until_ms and self._clock.now_ms() < self._frozen_until_ms:
                 continue
             try:
-                held = await self._link.follow(self._dialect.get_mmp(self._cell.underlying))
+                held = await self._desk.follow(self._dialect.get_mmp(self._cell.underlying))
             except (VenueUnreachable, OutcomeUnknown, VenueRefused) as exc:
                 logger.debug("protection could not be asked about: {}", exc)
                 continue

@@ -22,6 +22,10 @@ from actors.venues.rest import RestLink
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 """Between two sweeps while the venue cannot be reached or still shows orders."""
+QUIET_PAUSE_S = 0.4
+"""The same once it shows none, until nothing can arrive any more: who is started next has need of the request budget."""
+MOMENT_S = 0.001
+"""The question that counts is asked this long after the last possible arrival: later, whatever floats round to."""
 FAILURES = (VenueRefused, VenueUnreachable, OutcomeUnknown)
 
 
@@ -108,5 +112,6 @@ async def until_none(
             on_answer(resting)
             if resting == 0 and asked > settled:
                 return trio.current_time() - started
-            pause = FIRST_PAUSE_S
-        await trio.sleep(pause)
+            pause = FIRST_PAUSE_S if resting else min(QUIET_PAUSE_S, pause * 2)
+        early = settled - trio.current_time()
+        await trio.sleep(min(pause, early + MOMENT_S) if early > 0 else pause)

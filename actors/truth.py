@@ -9,10 +9,8 @@ proven that nothing of an earlier connection can rest, and has read every fill.
 from __future__ import annotations
 
 import math
-from typing import TypeVar
 
 import attrs
-import msgspec
 import trio
 from loguru import logger
 
@@ -21,10 +19,8 @@ from actors.mailboxes import Doorbell
 from actors.order_desk import OrderDesk
 from actors.trading.errors import OutcomeUnknown, StrikemakerError, VenueRefused, VenueUnreachable
 from actors.trading.orders import Order, OrderState
-from actors.venues.dialect import AccountFacts, Call, Fill, Script, VenueOrder
+from actors.venues.dialect import AccountFacts, Fill, VenueOrder
 from actors.venues.proof import LATE_MS, prefixed, sweep
-
-T = TypeVar("T")
 
 OVERLAP_MS = 60_000
 """Fills are asked from this long before the last known moment: trade ids keep them from counting twice."""
@@ -108,13 +104,13 @@ class Truth:
     async def reconcile(self) -> None:
         """Nothing of ours rests, every fill is read, positions are the venue's. Raises what the link raises."""
         dialect = self.desk.dialect
-        await self._follow(dialect.subscribe(dialect.private_channels(self._underlying), private=True))
+        await self.desk.follow(dialect.subscribe(dialect.private_channels(self._underlying), private=True))
         await self._pull_all()
         await self._read_fills()
         for order in list(self.desk.orders.live()):
             self.desk.orders.proven_gone(order, "connection lost")
         await self._read_positions()
-        self._note_operators(await self._follow(dialect.open_orders(self._underlying)))
+        self._note_operators(await self.desk.follow(dialect.open_orders(self._underlying)))
         self._log_leftovers()
 
     def _note_operators(self, resting: list[VenueOrder]) -> None:
@@ -130,7 +126,7 @@ class Truth:
         pause = 0.05
         while True:
             asked_ms = self._clock.venue_ms()
-            ours = await self._follow(
+            ours = await self.desk.follow(
                 sweep(self.desk.dialect, self._underlying, self._is_ours, self.desk.label.text)
             )
             if not ours and asked_ms > self.desk.latest_reject_ms + LATE_MS:
@@ -142,7 +138,7 @@ class Truth:
         """Applies every execution since the last reading; returns the new ones' list as the venue gave it."""
         asked_ms = self._clock.now_ms()
         since = max(0, (self._fills_from_ms or asked_ms) - OVERLAP_MS)
-        fills = await self._follow(self.desk.dialect.fills_since(since, self._underlying))
+        fills = await self.desk.follow(self.desk.dialect.fills_since(since, self._underlying))
         first = self._fills_from_ms == 0
         for fill in fills:
             if first:
@@ -157,7 +153,7 @@ class Truth:
         exposure = self.desk.risk.exposure
         for _ in range(10):
             before = self.desk.orders.trades_seen
-            positions = await self._follow(self.desk.dialect.positions(self._underlying))
+            positions = await self.desk.follow(self.desk.dialect.positions(self._underlying))
             await self._read_fills()
             if self.desk.orders.trades_seen == before:
                 break
@@ -190,7 +186,7 @@ class Truth:
         """One question for all of them; those past their reject time and burnt are dead, those seen are alive."""
         asked_ms = self._clock.venue_ms()
         suspects = self.desk.orders.unknown()
-        resting = await self._follow(self.desk.dialect.open_orders(self._underlying))
+        resting = await self.desk.follow(self.desk.dialect.open_orders(self._underlying))
         alive = {order.client_id: order for order in resting}
         ids = {order.venue_id: order for order in resting}
         for order in suspects:
@@ -210,13 +206,12 @@ class Truth:
         """It does not rest and cannot arrive any more: burn its identity where the venue can, read its fills, end it."""
         burn = self.desk.dialect.burn(order.client_id, order.instrument)
         if burn is not None:
-            await self._afford(burn, order.instrument)
             try:
-                await self.desk.link.call(burn)
+                await self.desk.ask(burn)
             except VenueRefused as exc:
                 logger.debug("burning {} refused: {}", order.client_id, exc)
         else:
-            told = await self._follow(
+            told = await self.desk.follow(
                 self.desk.dialect.order_state(order.client_id, order.venue_id, order.instrument, order.changed_ms)
             )
             if told is not None:
@@ -225,21 +220,6 @@ class Truth:
         await self._read_fills()
         self.desk.orders.proven_gone(order, "settled by evidence")
         self.desk.clerk.touched(order.instrument)
-
-    async def _afford(self, call: Call, instrument: str) -> None:
-        """Until the budget has room for it, and that room is spent: a venue that counts too much refuses the next quote."""
-        budget = self.desk.budget
-        while wait := budget.wait_for(call.pool, trio.current_time(), instrument=instrument, cancel=True):
-            await trio.sleep(wait)
-        budget.spend(call.pool, trio.current_time(), instrument=instrument)
-
-    async def _ask(self, call: Call) -> msgspec.Raw:
-        """No faster than the venue's budget: questions count too, and a venue hangs up on, or refuses, a burst."""
-        await self._afford(call, call.instrument)
-        return await self.desk.link.call(call)
-
-    async def _follow(self, script: Script[T]) -> T:
-        return await self.desk.link.follow(script, self._ask)
 
     # -- the login
 
@@ -251,7 +231,7 @@ class Truth:
             if trio.current_time() < self._login_ends_at or not link.is_up:
                 continue
             try:
-                self._login_ends_at = trio.current_time() + await link.follow(self.desk.dialect.renew_login())
+                self._login_ends_at = trio.current_time() + await self.desk.follow(self.desk.dialect.renew_login())
             except StrikemakerError as exc:
                 logger.warning("the login could not be renewed: {}", exc)
                 self._login_ends_at = math.inf
@@ -274,7 +254,7 @@ class Truth:
         """Strays are cancelled; an order that we hold open and the venue does not show becomes unknown."""
         orders = self.desk.orders
         before = {o.client_id for o in orders.live() if o.state is OrderState.OPEN}
-        resting = await self._follow(self.desk.dialect.open_orders(self._underlying))
+        resting = await self.desk.follow(self.desk.dialect.open_orders(self._underlying))
         shown = {order.client_id for order in resting} | {order.venue_id for order in resting}
         for order in resting:
             if self._is_ours(order):
@@ -293,7 +273,7 @@ class Truth:
         if known is None or not (known.state.is_live or known.changed_ms >= order.ts_ms):
             self._alarm(f"stray order {order.venue_id} of ours on {order.instrument}: cancelling it")
             try:
-                await self.desk.link.call(self.desk.dialect.cancel(order))
+                await self.desk.ask(self.desk.dialect.cancel(order))
             except VenueRefused as exc:
                 logger.warning("stray {} not cancelled: {}", order.venue_id, exc)
 
@@ -324,7 +304,7 @@ class Truth:
         """The wallet's former setting, once nothing of ours rests anywhere and before any socket closes."""
         if self.facts is not None:
             former = attrs.evolve(self.facts, restore_cancel_on_disconnect=cancel_on_disconnect)
-            await self._follow(self.desk.dialect.close_private(former))
+            await self.desk.follow(self.desk.dialect.close_private(former))
 
     async def _prove(self, started: float) -> Proof:
         self.desk.hang_up("stopping: hanging up cancels our orders")

@@ -52,9 +52,9 @@ class Operator:
         try:
             placed = self.exchange.engine.place(self.account, request)
         except Refusal as no:
-            if no.reason not in (Reason.PRICE_TOO_HIGH, Reason.PRICE_TOO_LOW, Reason.POST_ONLY_CROSS):
+            if no.reason not in (Reason.PRICE_TOO_HIGH, Reason.PRICE_TOO_LOW, Reason.POST_ONLY_CROSS, Reason.SELF_CROSS):
                 raise  # a rehearsal without his orders would show nothing about them
-            return  # off the venue's band just now: he lets it be
+            return  # off the venue's band just now, or another of his own is in the way: he lets it be
         self.placed += 1
         if near:
             self.near.append(placed.order.order_id)

@@ -10,6 +10,7 @@ import trio
 from actors.console.settings import CellSettings, LimitSettings, MmpSettings, Settings
 from actors.protection import terms_of
 from actors.rehearsal.stage import open_stage, paper_settings
+from actors.venues.dialect import Pool
 from actors.venues.paper.run import PaperRun
 
 WORLD = {"strikes": 3, "dailies": 0, "weeklies": 0, "taker_rate_per_s": 4.0}
@@ -47,6 +48,25 @@ async def test_protection_is_set_before_the_first_order_and_a_trip_is_waited_out
         sent = methods(stage.exchange.ledger.records)
         assert sent.index("private/set_mmp_config") < sent.index("private/order")
         assert cell.proof.confirmed
+
+
+async def test_what_the_cell_asks_beside_orders_is_counted_too(autojump_clock: trio.testing.MockClock) -> None:
+    """A trader has 25 questions in five seconds: whatever the private link has sent since the venue named its count."""
+    settings = paper_settings()
+    settings.cells[0].mmp = MmpSettings(enabled=True)
+    async with open_stage(PaperRun(seed=5, keep_records=True, world=WORLD)) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(settings)
+        nursery.start_soon(cell.run)
+        with trio.fail_after(3):
+            while not cell.desk.may_send:
+                await trio.sleep(0.01)
+        rows = stage.exchange.ledger.records
+        login = next(row for row in rows if row["kind"] == "login")
+        asked = [row["method"] for row in rows if row["kind"] == "request" and row["session"] == login["session"]]
+        uncounted = ("public/login", "private/cancel_by_label", "private/order")
+        left = cell.desk.budget.left(Pool.OTHER, trio.current_time())
+        assert left == cell.desk.budget.size(Pool.OTHER) - len([method for method in asked if method not in uncounted])
+        nursery.cancel_scope.cancel()
 
 
 def test_the_terms_are_those_of_all_cells_of_an_underlying_together() -> None:

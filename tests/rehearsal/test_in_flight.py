@@ -86,6 +86,8 @@ async def test_the_guard_waits_for_what_the_dead_have_sent(autojump_clock: trio.
         later = [row for row in stage.exchange.ledger.of("order") if row["t"] > at and row["label"].startswith("sm-")]
         assert resting(stage) == 0
         assert later == []
+        questions = [row for row in stage.exchange.ledger.of("request") if row["method"] == "private/get_open_orders"]
+        assert len([row for row in questions if row["session"] == 0]) < 8  # whoever comes next needs the budget
 
 
 async def test_a_wrong_wall_clock_makes_no_deadline_later(autojump_clock: trio.testing.MockClock) -> None:

@@ -17,7 +17,7 @@ from actors.rehearsal.run import rehearse
 from actors.trading.errors import ConfigError
 from actors.venues.paper.ledger import read_ledger
 
-ONCE_FAILED = (108, 181, 195, 2125, 2150, 3051, 10002, 40013)
+ONCE_FAILED = (108, 181, 195, 2125, 2150, 3051, 10002, 40013, 500002, 600081)
 """Seeds that once showed a defect; each was mended, and none may come back."""
 NEW_SEEDS_S = 6.0
 """New seeds are drawn until this much of the wall clock has been used."""
