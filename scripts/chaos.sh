@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Kills real processes at random moments and measures, from the exchange's ledger, how long an order of ours still rests.
-# Once per row:  scripts/chaos.sh      Twenty times, into the documentation:  scripts/chaos.sh --full --docs
+# Once per row:  scripts/chaos.sh [--venue deribit]      Twenty times, into the documentation:  scripts/chaos.sh --full --docs
 set -eu
 cd "$(dirname "$0")/.."
 python=.venv/bin/python

@@ -21,10 +21,11 @@ import kill_rows
 import kill_table
 import msgspec
 from kill_kit import Exchange, Maker, until
-from kill_rows import HEARTBEAT_BOUND_S, ROWS, SLOW, Row, Sample
+from kill_rows import HEARTBEAT_BOUND_S, ROWS, Row, Sample, slow_rows
+from kill_venues import VENUES, KillVenue
 from network_cut import has_namespace
 
-QUICK, FULL = 1, 20
+QUICK, FULL, SLOW_KILLS = 1, 20, 2
 PAUSE_S = 1.5
 CALM = (
     "-set", f"supervision.heartbeat_bound_s={HEARTBEAT_BOUND_S}", "-set", "supervision.heartbeat_s=0.5",
@@ -36,23 +37,24 @@ CALM = (
 def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     random.seed(options.seed)
-    known = (*ROWS, *SLOW) if options.full or options.rows else ROWS
+    venue = VENUES[options.venue]
+    known = (*ROWS, *slow_rows(venue)) if options.full or options.rows else ROWS
     names = options.rows.split(",") if options.rows else [""]
     chosen = [row for row in known if any(_is_meant(row, name) for name in names)]
     kills = options.kills or (FULL if options.full else QUICK)
     samples: list[Sample] = []
-    with tempfile.TemporaryDirectory(prefix="chaos") as folder, contextlib.closing(_exchange(folder)) as exchange:
+    with tempfile.TemporaryDirectory(prefix="chaos") as folder, contextlib.closing(_exchange(folder, venue)) as exchange:
         for row in chosen:
-            for sample in _kills(row, exchange, Path(folder), 1 if row.is_slow else kills):
+            for sample in _kills(row, exchange, Path(folder), min(SLOW_KILLS, kills) if row.is_slow else kills):
                 samples.append(sample)
                 _keep(sample, options.samples)
                 _say(sample)
     if options.samples:
         samples = kill_table.load(Path(options.samples))
-    table = kill_table.table(samples)
+    table = kill_table.table(samples, venue)
     print("\n" + table)
     if options.docs:
-        kill_table.into_docs(table)
+        kill_table.into_docs(table, venue)
     return 1 if kill_table.broken(samples) else 0
 
 
@@ -61,13 +63,14 @@ def _is_meant(row: Row, name: str) -> bool:
     return row.name == name or (name not in {each.name for each in ROWS} and row.name.startswith(name))
 
 
-def _exchange(folder: str) -> Exchange:
-    return Exchange(Path(folder), through_proxy=not has_namespace())
+def _exchange(folder: str, venue: KillVenue) -> Exchange:
+    return Exchange(Path(folder), venue, through_proxy=not has_namespace())
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="scripts/chaos.sh", description="Kill real processes; print the kill table.")
     parser.add_argument("--full", action="store_true", help=f"{FULL} kills a row instead of {QUICK}")
+    parser.add_argument("--venue", default="derive", choices=list(VENUES), help="which one is simulated (derive)")
     parser.add_argument("--kills", type=int, default=0, help="kills a row")
     parser.add_argument("--rows", default="", help="only rows that begin so; several with commas")
     parser.add_argument("--samples", default="", help="file of JSON lines that samples are added to; sittings add up")
@@ -77,18 +80,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _kills(row: Row, exchange: Exchange, folder: Path, kills: int) -> Iterator[Sample]:
-    """So many kills of one row; a run that goes on is killed again and again, one that ends is followed by a new one."""
-    done = 0
+    """So many kills of one row; a run that goes on is killed again and again, one that ends is followed by a new one.
+
+    Where a venue has several modes, each has its share of the kills.
+    """
+    done, share = 0, -(-kills // len(exchange.venue.modes))
     while done < kills:
         maker = Maker(exchange, folder / f"maker{time.time_ns()}", *CALM)
         try:
             maker.quoting(1)
-            while done < kills:
+            for _ in range(1 if row.ends else min(share, kills - done)):
                 done += 1
                 time.sleep(random.uniform(0.0, PAUSE_S))
                 yield _one(row, exchange, maker)
-                if row.ends:
-                    break
         finally:
             maker.close()
             until(lambda: exchange.reader.read().resting == 0, "cancel-on-disconnect after the run")

@@ -1,4 +1,4 @@
-"""Fixtures of the kill tests: one exchange for all of them, and makers that are gone afterwards whatever happened."""
+"""Fixtures of the kill tests: one exchange for each venue, and makers that are gone afterwards whatever happened."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from kill_kit import Exchange, Maker, until
+from kill_venues import VENUES
 
 QUICK = ("-set", "supervision.heartbeat_s=0.3", "-set", "supervision.backoff_s=0.1", "-set", "supervision.backoff_max_s=0.2")
 
 
-@pytest.fixture(scope="module")
-def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    venue = Exchange(tmp_path_factory.mktemp("exchange"))
+@pytest.fixture(scope="module", params=list(VENUES))
+def exchange(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
+    venue = Exchange(tmp_path_factory.mktemp("exchange"), VENUES[request.param])
     yield venue
     venue.close()
 

@@ -19,13 +19,12 @@ from typing import IO, Any
 
 import attrs
 import msgspec
+from kill_venues import DERIVE, KillVenue
 from network_cut import SwallowingProxy
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 45.0
 """A slow machine needs seconds to start four interpreters; only something broken needs this long."""
-ORDERING = ("private/order", "private/replace")
-LABEL = "sm-"
 MODULES = {"actors.guard": "guard", "actors.cell_process": "cell", "actors.venues.paper": "exchange"}
 
 
@@ -89,8 +88,10 @@ class Moment:
 class LedgerReader:
     """Follows a ledger file while the exchange writes it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, venue: KillVenue = DERIVE, account: int = 0) -> None:
         self.path = path
+        self.venue = venue
+        self.account = account
         self.rows: list[dict[str, Any]] = []
         """Order, request and answer-less rows; the market's are passed over."""
         self.moments: list[Moment] = [Moment(0, 0)]
@@ -115,9 +116,9 @@ class LedgerReader:
 
     def _take(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
-        if row["kind"] == "request" and row["method"] in ORDERING:
+        if row["kind"] == "request" and row["method"] in self.venue.ordering:
             self.sent.append((row["w"], row["method"]))
-        elif row["kind"] == "order" and row["label"].startswith(LABEL):
+        elif row["kind"] == "order" and self.venue.is_ours(row, self.account):
             if row["status"] == "open":
                 self._resting[row["order_id"]] = row["label"]
             else:
@@ -129,8 +130,9 @@ class LedgerReader:
         return len(self._resting)
 
     @property
-    def labels(self) -> set[str]:
-        return set(self._resting.values())
+    def runs(self) -> set[str]:
+        """What the labels of what rests say of the runs it belongs to."""
+        return {self.venue.run_of(label) for label in self._resting.values()}
 
     def zero_s(self, since_ns: int) -> float | None:
         """Seconds from a moment to the first at which none of ours rested; None while there is none."""
@@ -161,8 +163,11 @@ class LedgerReader:
 class Exchange:
     """A paper exchange process with its ledger; outlives every maker on it."""
 
-    def __init__(self, folder: Path, *, through_proxy: bool = False) -> None:
+    def __init__(self, folder: Path, venue: KillVenue = DERIVE, *, through_proxy: bool = False) -> None:
         self.folder = folder
+        self.venue = venue
+        self.makers = 0
+        """So many have been started on it."""
         self.ledger = folder / "ledger.jsonl"
         self.process, self.facts = self._start(0)
         self.proxy = SwallowingProxy(self.port) if through_proxy else None
@@ -170,10 +175,11 @@ class Exchange:
         """Where makers connect."""
         if self.proxy is not None:
             self.ws_url = self.ws_url.replace(f":{self.port}/", f":{self.proxy.port}/")
-        self.reader = LedgerReader(self.ledger)
+        self.reader = LedgerReader(self.ledger, venue, venue.account(self.account))
 
     def _start(self, port: int) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
-        words = [sys.executable, str(Path(__file__).with_name("small_exchange.py")), str(self.ledger), str(port)]
+        script = str(Path(__file__).with_name("small_exchange.py"))
+        words = [sys.executable, script, self.venue.name, str(self.ledger), str(port)]
         process = subprocess.Popen(
             words, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE, start_new_session=True,
@@ -186,13 +192,18 @@ class Exchange:
     def port(self) -> int:
         return int(self.facts["ws_url"].split(":")[2].split("/")[0])
 
+    @property
+    def account(self) -> dict[str, Any]:
+        """Facts of the account that the makers trade on."""
+        facts: dict[str, Any] = self.facts["accounts"][0]
+        return facts
+
     def names(self) -> list[str]:
-        """Options of the nearest expiry with the most strikes."""
-        listed = self.post("v3/public/get_all_instruments", instrument_type="option", currency="ETH", expired=False,
-                           page=1, page_size=1000)
-        names = [row["instrument_name"] for row in listed["result"]["instruments"]]
-        dates = sorted({name.split("-")[1] for name in names})
-        return sorted(name for name in names if name.split("-")[1] == dates[-1])
+        """Options of the farthest expiry."""
+        root = self.facts["rest_url"].partition(f":{self.port}/")[2]
+        listed = self.venue.list_options(lambda path, **body: self.post(f"{root}/{path}", **body))
+        last = max(expiry_s for expiry_s, _ in listed)
+        return sorted(name for expiry_s, name in listed if expiry_s == last)
 
     def post(self, path: str, **body: Any) -> Any:
         request = urllib.request.Request(
@@ -226,15 +237,15 @@ class Maker:
         self.exchange = exchange
         self.folder = folder
         self.pids: dict[str, int] = {}
-        account = exchange.facts["accounts"][0]
+        venue, account = exchange.venue, exchange.account
+        mode = venue.modes[exchange.makers % len(venue.modes)]
+        exchange.makers += 1
         self._output: IO[bytes] = (folder / "output.log").open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, "supervisor.py", "--plain", "-url", exchange.ws_url,
-             "-wallet", account["wallet"], "-subaccount", str(account["subaccount_id"]),
-             "-instruments", ",".join(exchange.names()), "-min-spread", "5", "-size", "0.1",
-             "-max-position", "5", "-max-exposure", "100",
-             "-summary", str(folder / "summary.json"), "-set", f"journal.folder={folder / 'runs'}", *words],
-            cwd=ROOT, env={**os.environ, "DERIVE_PRIVATE_KEY": account["session_key"]},
+            [sys.executable, "supervisor.py", "--plain", "-url", exchange.ws_url, *venue.words(account),
+             "-instruments", ",".join(exchange.names()), "-min-spread", "5", "-max-position", "5", "-max-exposure", "100",
+             "-summary", str(folder / "summary.json"), "-set", f"journal.folder={folder / 'runs'}", *mode, *words],
+            cwd=ROOT, env={**os.environ, **venue.environment(account)},
             stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
         )
 

@@ -15,18 +15,19 @@ from typing import Any
 
 import attrs
 from kill_kit import Exchange, Maker, alive, children_of, until, wall_ns
+from kill_venues import DERIVE, DERIVE_LIFE_S, KillVenue
 from network_cut import cut
 
 HEARTBEAT_BOUND_S = 3.0
 SETTLED_ORDERS = 6
-LIFE_S = 310.0
-"""Of a signature, at this many orders."""
 SETTLED_LINK_NS = 11_000_000_000
 """A connection that lived shorter makes the next pause longer."""
 GUARD_BACK_S = 2.0
 """Within this a killed guard is replaced, and a frozen one after its heartbeat bound."""
 SPARE_S = 1.0
 """What a spare guard needs to do its imports."""
+LATE_S = 30.0
+"""Beyond its bound a slow row is waited for this long, so that the table says how late it was."""
 SLACK_S = 0.3
 """After a guard's death its cells hear of it within this; what they send later is "new"."""
 
@@ -100,13 +101,14 @@ def _zero(reader: Any, at_ns: int) -> tuple[float] | None:
 
 def _unreconciled(exchange: Exchange, at_ns: int) -> str:
     """A new socket must ask for open orders and positions before it sends its first order."""
+    venue = exchange.venue
     asked: dict[int, set[str]] = {}
     opened = {row["session"] for row in exchange.reader.of("open", at_ns)}
     for row in exchange.reader.of("request", at_ns):
         if row["session"] in opened:
             seen = asked.setdefault(row["session"], set())
             seen.add(row["method"])
-            if row["method"] == "private/order" and not {"private/get_open_orders", "private/get_positions"} <= seen:
+            if row["method"] in venue.ordering and not venue.reconciling <= seen:
                 return "an order was sent before open orders and positions had been asked for"
     return ""
 
@@ -193,7 +195,7 @@ def without_net(row: Row, exchange: Exchange, maker: Maker) -> Sample:
     """Everybody is dead and the venue does not notice: the signatures' end is the last net."""
     exchange.lever("late_cancel", seconds=1e6)
     at_ns = maker.strike(row.number, *row.who)
-    (zero_s,) = until(lambda: _zero(exchange.reader.read(), at_ns), f"{row.name}: orders expire", LIFE_S + 30, 0.2)
+    zero_s = _until_zero(row, exchange, at_ns)
     exchange.lever("clear")
     return Sample(row.name, zero_s)
 
@@ -202,11 +204,18 @@ def cut_network(row: Row, exchange: Exchange, maker: Maker) -> Sample:
     """Packets vanish, nobody hangs up; when they pass again the maker reconciles and goes on."""
     at_ns = wall_ns()
     with cut(exchange.proxy):
-        (zero_s,) = until(lambda: _zero(exchange.reader.read(), at_ns), f"{row.name}: no order rests", LIFE_S + 30, 0.2)
+        zero_s = _until_zero(row, exchange, at_ns)
     healed_ns = wall_ns()
     until(lambda: exchange.reader.read().resting >= SETTLED_ORDERS, f"{row.name}: quoting again", 120)
     first = next(at for at, _ in exchange.reader.sent if at > healed_ns)
     return Sample(row.name, zero_s, back_s=(first - healed_ns) / 1e9, broken=_unreconciled(exchange, healed_ns))
+
+
+def _until_zero(row: Row, exchange: Exchange, at_ns: int) -> float:
+    """For a net that takes its time."""
+    patience_s = (row.bound_s or 0.0) + LATE_S
+    (zero_s,) = until(lambda: _zero(exchange.reader.read(), at_ns), f"{row.name}: no order rests", patience_s, 0.2)
+    return float(zero_s)
 
 
 INT, TERM, KILL, STOP = signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP
@@ -241,12 +250,14 @@ ROWS = (
     Row("guard SIGSTOP", ("guard",), STOP, None, False, None, "silent: killed, and started again", strike_guard),
     Row("connections cut", (), 0, 2.0, False, None, "cancel-on-disconnect; reconnected, reconciled", cut_connections),
 )
-SLOW = (
-    Row(
-        "everything SIGKILL, no cancel-on-disconnect", ("supervisor", "cell", "guard"), KILL, LIFE_S + 2, True, None,
-        "the signatures end", without_net, True,
-    ),
-    Row("network cut, no close", (), 0, LIFE_S + 2, False, None,
-        "the exchange misses its pongs (up to 240 s), else the signatures end", cut_network, True),
+def slow_rows(venue: KillVenue) -> tuple[Row, ...]:
+    """The nets that take minutes; only on Derive does an order end by itself."""
+    cut_off = Row("network cut, no close", (), 0, venue.cut_bound_s, False, None, venue.cut_means, cut_network, True)
+    return (NO_NET, cut_off) if venue is DERIVE else (cut_off,)
+
+
+NO_NET = Row(
+    "everything SIGKILL, no cancel-on-disconnect", ("supervisor", "cell", "guard"), KILL, DERIVE_LIFE_S + 2, True, None,
+    "the signatures end", without_net, True,
 )  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}

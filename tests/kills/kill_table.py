@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 from kill_kit import ROOT
-from kill_rows import ROWS, SLOW, Row, Sample, ignored
+from kill_rows import ROWS, Row, Sample, ignored, slow_rows
+from kill_venues import KillVenue
 
 DOCS = ROOT / "docs" / "what-happens-when.md"
-BEGIN, END = "<!-- kill table: begin -->", "<!-- kill table: end -->"
 
 
 def load(path: Path) -> list[Sample]:
@@ -25,13 +25,13 @@ def broken(samples: Sequence[Sample]) -> list[Sample]:
     return [sample for sample in samples if sample.broken]
 
 
-def table(samples: Sequence[Sample]) -> str:
+def table(samples: Sequence[Sample], venue: KillVenue) -> str:
     lines = [
         "| killed | kills | median s to zero | worst s | bound s | trading possible again after, s (median, worst) "
         "| what happens | broken |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for row in (*ROWS, *SLOW):
+    for row in (*ROWS, *slow_rows(venue)):
         mine = [sample for sample in samples if sample.row == row.name]
         if mine:
             lines.append(_line(row, mine))
@@ -52,8 +52,10 @@ def _figures(times: Sequence[float]) -> tuple[str, str]:
     return (f"{statistics.median(times):.3f}", f"{max(times):.3f}") if times else ("", "")
 
 
-def into_docs(text: str) -> None:
+def into_docs(text: str, venue: KillVenue) -> None:
+    """Between the venue's own two marks."""
     page = DOCS.read_text()
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    begin, end = (f"<!-- kill table {venue.name}: {edge} -->" for edge in ("begin", "end"))
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    DOCS.write_text(f"{before}{begin}\n{text}\n{end}{after}")

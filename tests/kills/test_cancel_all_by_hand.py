@@ -15,11 +15,11 @@ LATE_S = 1e6
 
 
 def cancel_all(exchange: Exchange, *words: str) -> subprocess.CompletedProcess[str]:
-    facts = exchange.facts
+    venue, account = exchange.venue, exchange.account
     return subprocess.run(
-        [sys.executable, "-m", "actors.console.cli", "cancel-all", "configs/paper.toml", "-url", facts["ws_url"],
-         "-wallet", facts["wallet"], "-subaccount", str(facts["subaccount_id"]), *words],
-        cwd=ROOT, env={**os.environ, "DERIVE_PRIVATE_KEY": facts["session_key"]},
+        [sys.executable, "-m", "actors.console.cli", "cancel-all", "configs/paper.toml", "-url", exchange.ws_url,
+         *venue.words(account), *words],
+        cwd=ROOT, env={**os.environ, **venue.environment(account)},
         capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
 

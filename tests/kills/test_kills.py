@@ -87,12 +87,12 @@ def test_dying_children_are_replaced_and_nothing_is_sent_without_a_guard(exchang
     guard_dead = strike_guard(BY_NAME["guard SIGKILL"], exchange, maker)
     assert guard_dead.broken == ""
 
-    before = exchange.reader.read().labels
+    before = exchange.reader.read().runs
     cell_dead = strike(BY_NAME["cell SIGKILL"], exchange, maker)
     assert cell_dead.broken == ""
     assert cell_dead.zero_s is not None
     assert cell_dead.zero_s < 2.0
-    assert exchange.reader.labels == before, "the new cell's orders carry the run's label, and no other order rests"
+    assert exchange.reader.runs == before, "the new cell's orders carry the run's label, and no other order rests"
     assert "audit:" not in maker.output, "positions right from the first quote: nothing had to be corrected"
 
 

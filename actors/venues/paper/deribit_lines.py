@@ -150,18 +150,18 @@ class Lines:
     def publish(self, now_ns: int) -> None:
         for line in list(self._lines.values()):
             if line.beat_ns:
-                if now_ns >= line.next_beat_ns:
-                    self._beat(line, now_ns)
+                self._beat(line, now_ns)
             elif line.has_cod and now_ns - line.heard_ns > self.idle_s * S:
                 line.session.doom("idle", code=NORMAL_CLOSE)
 
     def _beat(self, line: Line, now_ns: int) -> None:
-        """A heartbeat each interval; a silent client is asked once, and closed an interval later."""
-        line.next_beat_ns = now_ns + line.beat_ns
+        """A heartbeat each interval; who is silent for one is asked, once, and closed an interval later."""
         if line.tested_ns and now_ns - line.tested_ns >= line.beat_ns:
             line.session.doom("heartbeat close", code=HEARTBEAT_CLOSE)
             return
-        self._say(line, "heartbeat")
+        if now_ns >= line.next_beat_ns:
+            line.next_beat_ns = now_ns + line.beat_ns
+            self._say(line, "heartbeat")
         if not line.tested_ns and now_ns - line.heard_ns >= line.beat_ns:
             line.tested_ns = now_ns
             self._say(line, "test_request")

@@ -97,7 +97,7 @@ def test_login_proves_the_key_and_leaves_cancel_on_disconnect_on():
     assert [json.loads(call.params) for call in calls if "cancel_on_disconnect" in call.method] == [
         {"scope": "connection"}
     ] * 2
-    assert {"interval": 30} in [json.loads(call.params) for call in calls]
+    assert {"interval": 10} in [json.loads(call.params) for call in calls]
     assert (facts.account, facts.cancel_on_disconnect, facts.mmp_allowed, facts.mass_quote_allowed) == (
         "77",
         True,
