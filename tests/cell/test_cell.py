@@ -81,6 +81,25 @@ async def test_shutdown_cancels_by_label_then_asks_until_none_and_only_then_hang
         assert cell.proof.confirmed
 
 
+async def test_without_a_living_guard_no_order_is_sent(autojump_clock: trio.testing.MockClock) -> None:
+    """None before the first word of one, none once it is gone, and again when there is one."""
+    async with open_stage(small_paper()) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(paper_settings(), guarded=True)
+        nursery.start_soon(cell.run)
+        await trio.sleep(5)
+        assert cell.orders.trades_seen == len(order_requests(stage)) == 0
+        cell.desk.unblock("guard")
+        await quoting(cell, 12)
+        cell.desk.block("guard", "no guard: nothing new is sent")
+        sent = len(order_requests(stage))
+        await trio.sleep(10)
+        assert len(order_requests(stage)) == sent >= 12
+        cell.desk.unblock("guard")
+        await trio.sleep(10)
+        assert len(order_requests(stage)) > sent
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_market_that_stands_still_is_left_alone(autojump_clock: trio.testing.MockClock) -> None:
     """No self-improvement, no no-op requotes: once quoted, a frozen market draws no order request at all."""
     async with open_stage(small_paper(frozen=True)) as stage:
