@@ -65,6 +65,25 @@ async def test_an_order_whose_answer_was_lost_keeps_its_place(autojump_clock: tr
         assert most == 1
 
 
+async def test_a_cancel_that_was_refused_leaves_its_orders_counted(autojump_clock: trio.testing.MockClock) -> None:
+    """They rest on at the venue: the table holds at least what can still be filled, until the venue shows them gone."""
+    paper = PaperRun(seed=3, frozen=True, keep_records=True, world=SMALL)
+    async with open_stage(paper) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(paper_settings())
+        nursery.start_soon(cell.run)
+        await trio.sleep(5)
+        account, name = int(stage.facts["subaccount_id"]), next(iter(cell.instruments))
+        assert len(stage.exchange.engine.open_orders(account, name)) == 2
+        stage.exchange.faults.refuse("private/cancel", 11004, "refused on purpose", 2)
+        cell.desk.pull(name, "for the test")
+        for _ in range(100):
+            await trio.sleep(0.01)
+            for order in stage.exchange.engine.open_orders(account, name):
+                assert cell.orders.worst(name, order.side) >= order.amount - order.filled
+        assert stage.exchange.faults.struck["refuse"] == 2
+        nursery.cancel_scope.cancel()
+
+
 async def test_the_guard_waits_for_what_the_dead_have_sent(autojump_clock: trio.testing.MockClock) -> None:
     """It asks while packets of a killed cell are still under way, and believes only a later answer."""
     scene = draw_scene(3, ())
