@@ -20,6 +20,7 @@ from loguru import logger
 from actors.console.exits import Exit
 from actors.rehearsal.faults import KINDS
 from actors.rehearsal.run import Outcome, Tally, rehearse
+from actors.rehearsal.targets import TARGETS
 from actors.trading.errors import ConfigError
 
 SHOWN_LINES = 60
@@ -35,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--runs", type=int, default=100, help="how many seeds, from --seed upwards (100)")
     command.add_argument("--seed", type=int, default=1, help="the first seed (1)")
+    command.add_argument("--venue", default="derive", choices=tuple(TARGETS), help="whose protocol is spoken (derive)")
     command.add_argument("--faults", default="all", help=f"all, none, or a list out of {', '.join(KINDS)}")
     command.add_argument("--json", type=Path, default=None, help="write the report here")
     command.add_argument("--ledger", type=Path, default=None, help="write the exchange's ledger of the one run here")
@@ -64,30 +66,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     kinds = kinds_of(options.faults)
     tally = Tally(options.seed)
     started = time.monotonic()
-    for outcome in perform(range(options.seed, options.seed + options.runs), kinds, options.jobs):
+    seeds = range(options.seed, options.seed + options.runs)
+    for outcome in perform(seeds, kinds, options.venue, options.jobs):
         tally.add(outcome)
         if options.ledger is not None:
             options.ledger.write_bytes(outcome.ledger)
         if outcome.failed or options.timeline:
-            print(story(outcome, options.faults, whole=options.timeline), flush=True)
+            print(story(outcome, options.faults, options.venue, whole=options.timeline), flush=True)
         if outcome.failed and options.until_failure:
             break
         if tally.runs % PROGRESS == 0:
             sys.stderr.write(f"{tally.runs} runs, {len(tally.failed_seeds)} failed\n")
     print(summary(tally, time.monotonic() - started))
     if options.json is not None:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(report(tally, kinds)), indent=2) + b"\n")
+        told = msgspec.json.encode(report(tally, kinds, options.venue))
+        options.json.write_bytes(msgspec.json.format(told, indent=2) + b"\n")
     return Exit.NOT_CONFIRMED if tally.failed_seeds else Exit.OK
 
 
-def perform(seeds: range, kinds: tuple[str, ...], jobs: int) -> Iterator[Outcome]:
+def perform(seeds: range, kinds: tuple[str, ...], venue: str, jobs: int) -> Iterator[Outcome]:
     """The outcomes in the order of the seeds, whoever worked on them."""
     if jobs == 1:
         _hush()
-        yield from (rehearse(seed, kinds, keep_ledger=len(seeds) == 1) for seed in seeds)
+        yield from (rehearse(seed, kinds, venue, keep_ledger=len(seeds) == 1) for seed in seeds)
         return
     with multiprocessing.get_context("spawn").Pool(jobs, _hush) as pool:
-        yield from pool.imap(partial(rehearse, kinds=kinds), seeds, CHUNK)
+        yield from pool.imap(partial(rehearse, kinds=kinds, venue=venue), seeds, CHUNK)
 
 
 def _hush() -> None:
@@ -95,13 +99,14 @@ def _hush() -> None:
     logger.remove()
 
 
-def story(outcome: Outcome, faults: str, *, whole: bool = False) -> str:
+def story(outcome: Outcome, faults: str, venue: str = "derive", *, whole: bool = False) -> str:
     """What a failed seed needs to be understood, and the command that plays it again."""
     lines = [f"seed {outcome.seed}: {outcome.crash or f'{len(outcome.verdict.violations)} violations'}"]
     lines += [f"  {one.invariant}: {one.text} (row {one.n})" for one in outcome.verdict.violations[:10]]
     told = outcome.timeline if whole else outcome.timeline[-SHOWN_LINES:]
     lines += [f"    {line}" for line in told]
-    lines.append(f"  replay: strikemaker rehearse --runs 1 --seed {outcome.seed} --faults {faults} --timeline")
+    place = "" if venue == "derive" else f" --venue {venue}"
+    lines.append(f"  replay: strikemaker rehearse --runs 1 --seed {outcome.seed}{place} --faults {faults} --timeline")
     return "\n".join(lines)
 
 
@@ -116,8 +121,9 @@ def summary(tally: Tally, took_s: float) -> str:
     )
 
 
-def report(tally: Tally, kinds: tuple[str, ...]) -> dict[str, object]:
+def report(tally: Tally, kinds: tuple[str, ...], venue: str) -> dict[str, object]:
     return {
+        "venue": venue,
         "runs": tally.runs,
         "seed": tally.seed,
         "counted": tally.counted,

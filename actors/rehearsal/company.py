@@ -22,6 +22,7 @@ from actors.rehearsal.scene import Scene
 from actors.rehearsal.stage import Stage
 from actors.rehearsal.terms import Claim, Proven
 from actors.trading.restarts import RestartRule, Restarts
+from actors.venues.paper.run import FIRST_SUBACCOUNT
 
 GUARD_BOUND_S = 120.0
 """Every disaster is over long before this: a guard without a proof by then is a finding."""
@@ -90,6 +91,11 @@ class Company:
         self.say = say
         self._rng = random.Random(f"company {scene.seed}")
         self.posts = MemoryPosts(stage, scene.lag_s, self._rng, lambda: self.door_open)
+
+    @property
+    def account(self) -> int:
+        """The makers' subaccount or user."""
+        return FIRST_SUBACCOUNT
 
     @property
     def life(self) -> Life | None:

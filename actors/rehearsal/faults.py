@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 
 import trio
 
@@ -17,16 +16,14 @@ from actors.rehearsal.company import Company, Life
 from actors.rehearsal.crash import Blow, InjectedCrash, below
 from actors.rehearsal.floor_replay import Outage
 from actors.rehearsal.network import Cable
+from actors.rehearsal.targets import TARGETS
 from actors.rehearsal.terms import Halt, Skew
 from actors.venues.paper.faults import Direction, FrameFault, FrameKind
-from actors.venues.paper.mmp import MmpConfig
 
 FIRST_S = 3.0
 """Disasters begin when quotes rest."""
 CALM_S = 15.0
 """After this the cell has had time to reconnect, reconcile and forget."""
-ORDER_METHODS = ("private/order", "private/replace", "private/cancel", "private/cancel_by_label", "")
-ASKING_METHODS = ("private/get_open_orders", "private/get_trade_history", "private/get_positions", "public/login")
 ACTORS = (
     "Cell._keep_quoting",
     "OrderDesk.work",
@@ -48,6 +45,7 @@ class Mischief:
     def __init__(self, company: Company, kinds: tuple[str, ...], seed: int) -> None:
         self.company = company
         self.exchange = company.stage.exchange
+        self.targets = TARGETS[company.scene.settings.venue.exchange]
         self.halts: list[Halt] = []
         self.outages: list[Outage] = []
         self.skews: list[Skew] = []
@@ -123,7 +121,7 @@ def _frames(kind: FrameKind) -> Callable[[Mischief, random.Random], Awaitable[No
         """For some seconds a share of the frames of one or both directions."""
         directions: tuple[Direction, ...] = rng.choice((("in",), ("out",), ("in", "out")))
         few = kind == "truncate"
-        match = rng.choice(("", "", "private/", ".orders", ".trades", '"id"')) if directions == ("out",) else ""
+        match = rng.choice(on.targets.words) if directions == ("out",) else ""
         faults = [
             FrameFault(
                 kind,
@@ -208,36 +206,36 @@ async def _dark(on: Mischief, rng: random.Random) -> None:
 
 
 async def _lost_answer(on: Mischief, rng: random.Random) -> None:
-    on.exchange.faults.swallow_answer(rng.choice(ORDER_METHODS + ASKING_METHODS), rng.randint(1, 4))
+    on.exchange.faults.swallow_answer(rng.choice(on.targets.ordering + on.targets.asking), rng.randint(1, 4))
     await trio.lowlevel.checkpoint()
 
 
 async def _lost_request(on: Mischief, rng: random.Random) -> None:
-    on.exchange.faults.lose_request(rng.choice(ORDER_METHODS + ASKING_METHODS), rng.randint(1, 4))
+    on.exchange.faults.lose_request(rng.choice(on.targets.ordering + on.targets.asking), rng.randint(1, 4))
     await trio.lowlevel.checkpoint()
 
 
 async def _reject(on: Mischief, rng: random.Random) -> None:
-    code = rng.choice((-32603, 11000, 11002, 11008, 11013, 11006, 9002))
-    on.exchange.faults.refuse(rng.choice(ORDER_METHODS), code, "refused on purpose", rng.randint(1, 4))
+    code = rng.choice(on.targets.refusals)
+    on.exchange.faults.refuse(rng.choice(on.targets.ordering), code, "refused on purpose", rng.randint(1, 4))
     await trio.lowlevel.checkpoint()
 
 
 async def _rate_limit(on: Mischief, rng: random.Random) -> None:
-    on.exchange.faults.rate_limit(rng.choice(ORDER_METHODS + ASKING_METHODS), rng.randint(1, 6))
+    on.exchange.faults.rate_limit(rng.choice(on.targets.ordering + on.targets.asking), rng.randint(1, 6))
     await trio.lowlevel.checkpoint()
 
 
 async def _unknown(on: Mischief, rng: random.Random) -> None:
     faults = on.exchange.faults
-    faults.unknown_outcome(rng.choice(ORDER_METHODS), rng.choice((9000, 9001)), rng.random() < 0.6, rng.randint(1, 4))
+    faults.unknown_outcome(rng.choice(on.targets.ordering), rng.choice((9000, 9001)), rng.random() < 0.6, rng.randint(1, 4))
     await trio.lowlevel.checkpoint()
 
 
 async def _refused_cancel(on: Mischief, rng: random.Random) -> None:
     """Cancels are refused and the orders rest on: just when a book falls silent and they are wanted."""
-    code = rng.choice((11003, 11004, 11006, -32603, 9002))
-    for method in ("private/cancel", "private/cancel_by_label", "private/cancel_by_nonce")[: rng.randint(1, 3)]:
+    code = rng.choice(on.targets.cancel_refusals)
+    for method in on.targets.cancelling[: rng.randint(1, 3)]:
         on.exchange.faults.refuse(method, code, "refused on purpose", rng.randint(1, 3))
     await _silence(on, rng)
 
@@ -248,11 +246,13 @@ async def _refused_cancel(on: Mischief, rng: random.Random) -> None:
 async def _silence(on: Mischief, rng: random.Random) -> None:
     """The venue's feed stops: the index, one book, or all of them, while the connection lives."""
     names = [one.name for one in on.exchange.engine.live_listings()]
-    match = rng.choice(("spot_feed.", "orderbook.", f"orderbook.{rng.choice(names)}"))
-    fault = FrameFault("drop", "out", match=match)
-    on.exchange.faults.arm(fault)
+    book, name = on.targets.book, rng.choice(names)
+    channels = rng.choice(((on.targets.index,), book, tuple(f"{channel}{name}" for channel in book)))
+    faults = [FrameFault("drop", "out", match=match) for match in channels]
+    on.exchange.faults.arm(*faults)
     await trio.sleep(rng.uniform(2.0, 14.0))
-    fault.count = 0
+    for fault in faults:
+        fault.count = 0
 
 
 async def _restart(on: Mischief, rng: random.Random) -> None:
@@ -270,12 +270,11 @@ async def _maintenance(on: Mischief, rng: random.Random) -> None:
 async def _mmp(on: Mischief, rng: random.Random) -> None:
     """A protection so tight that the next fill trips it (of a maker who sends his orders under it)."""
     on.note("mmp")
-    account = int(on.company.stage.facts["subaccount_id"])
-    limit = Decimal("0.01")
-    frozen_ms = rng.choice((2000, 8000))
-    on.exchange.engine.set_mmp(account, MmpConfig(scope="ETH", interval_ms=5000, frozen_ms=frozen_ms, amount_limit=limit))
+    account, engine = on.company.account, on.exchange.engine
+    former = on.targets.tighten(engine, account, rng.choice((2000, 8000)))
     await trio.sleep(rng.uniform(3.0, 10.0))
-    on.exchange.engine.set_mmp(account, MmpConfig(scope="ETH", interval_ms=0, frozen_ms=0))
+    for config in former:
+        engine.set_mmp(account, config)
 
 
 async def _late_cancel(on: Mischief, rng: random.Random) -> None:

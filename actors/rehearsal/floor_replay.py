@@ -13,11 +13,10 @@ from typing import Any
 
 import attrs
 
-Row = dict[str, Any]
+from actors.rehearsal.tongues import STRANGER, TONGUES, Asked, Grid, Known, Row, Tongue
+
 ZERO = Decimal(0)
 LOST_FRAME = ("drop", "truncate", "cut")
-ORDERING = ("private/order", "private/replace")
-MATCHING = (*ORDERING, "private/cancel", "private/cancel_by_nonce", "private/cancel_by_instrument")
 
 
 @attrs.define
@@ -30,6 +29,7 @@ class Resting:
     price: Decimal
     remaining: Decimal
     label: str
+    """Or the quote set, for an order without a label."""
 
 
 @attrs.define
@@ -42,7 +42,7 @@ class Door:
     wallet: str = ""
     closed_ns: int | None = None
     heard_ns: dict[str, int] = attrs.field(factory=dict)
-    """Channel -> when its last notice was delivered."""
+    """Subject (see `tongues`) -> when its last notice was delivered."""
 
 
 @attrs.define
@@ -62,15 +62,17 @@ class FloorReplay:
         self.resting: dict[str, Resting] = {}
         self.positions: dict[str, Decimal] = {}
         self.doors: dict[int, Door] = {}
-        self.ticks: dict[str, tuple[Decimal, Decimal]] = {}
-        """Instrument -> tick, amount step."""
+        self.tongue: Tongue = TONGUES["derive"]
+        self.grids: dict[str, Grid] = {}
+        self.known: dict[str, Known] = {}
+        """Every order of the account, by id."""
         self.others: dict[str, tuple[Decimal | None, Decimal | None]] = {}
         """Instrument -> best bid and ask without any order of the account."""
         self.requests: dict[tuple[int, Any], Row] = {}
         self.wallet = ""
         self.faults: Counter[str] = Counter()
-        self.lost_channel = ""
-        """Channel (its first two words) of the notice that the last row's fault struck."""
+        self.lost_subject = ""
+        """What the notice told about that the last row's fault struck."""
         self._outages = outages
         self._last_notice: Row | None = None
 
@@ -95,12 +97,23 @@ class FloorReplay:
         names = dict.fromkeys([*self.positions, *(o.instrument for o in self.resting.values())])
         return sum((self.worst(name, prefix) for name in names), ZERO)
 
-    def heard(self, channel: str) -> int | None:
-        """When a notice of this channel last reached a connection that is still open."""
-        times = [door.heard_ns[channel] for door in self.doors.values() if channel in door.heard_ns and not door.closed_ns]
+    def heard(self, subject: str) -> int | None:
+        """When a notice about this last reached a connection that is still open."""
+        times = [door.heard_ns[subject] for door in self.doors.values() if subject in door.heard_ns and not door.closed_ns]
         return max(times, default=None)
 
+    def asked(self, row: Row) -> tuple[Asked, ...]:
+        """The orders that a request asks for."""
+        return self.tongue.orders(row, self.known)
+
+    def tag(self, row: Row) -> str:
+        """Whose an order or a fill is: its label, or the quote set of a quote."""
+        return str(row["label"]) or self.known.get(row["order_id"], STRANGER).tag
+
     # -- rows
+
+    def _on_ledger(self, row: Row) -> None:
+        self.tongue = TONGUES[row["venue"]]
 
     def _on_open(self, row: Row) -> None:
         self.doors[row["session"]] = Door(row["session"], row["peer"], row["t"])
@@ -116,19 +129,19 @@ class FloorReplay:
         self.requests[row["session"], row["id"]] = row
 
     def _on_answer(self, row: Row) -> None:
-        result = row["body"].get("result")
-        if row["method"] == "public/get_all_instruments" and result:
-            for each in result["instruments"]:
-                self.ticks[each["instrument_name"]] = Decimal(each["tick_size"]), Decimal(each["amount_step"])
+        self.grids.update(self.tongue.grids(row["method"], row["body"].get("result")))
 
     def _on_notice(self, row: Row) -> None:
         self._last_notice = row
         for session in row["sessions"]:
             door = self.doors.get(session)
             if door is not None and not self._swallowed(door, row["t"]):
-                door.heard_ns[row["channel"]] = row["t"]
-        if row["channel"].startswith("orderbook."):
-            self._note_book(row["body"]["params"]["data"])
+                for subject in self.tongue.subjects(row["channel"]):
+                    door.heard_ns[subject] = row["t"]
+        data = row["body"].get("params", {}).get("data")
+        self.grids.update(self.tongue.grids(row["channel"], data))
+        if self.tongue.is_book(row["channel"]):
+            self._note_book(data)
 
     def _swallowed(self, door: Door, at_ns: int) -> bool:
         return any(one.peer == door.peer and one.from_ns <= at_ns < one.to_ns for one in self._outages)
@@ -136,34 +149,36 @@ class FloorReplay:
     def _on_fault(self, row: Row) -> None:
         """A frame fault's row follows the row of the frame that it struck."""
         self.faults[row["fault"]] += 1
-        self.lost_channel = ""
+        self.lost_subject = ""
         notice = self._last_notice
         if notice is None or row["fault"] not in LOST_FRAME or row.get("direction") != "out":
             return
         door = self.doors.get(row["session"])
-        if door is not None and row["n"] > notice["n"] and door.heard_ns.get(notice["channel"]) == notice["t"]:
-            del door.heard_ns[notice["channel"]]
-            self.lost_channel = ".".join(notice["channel"].split(".")[:2])
+        for subject in self.tongue.subjects(notice["channel"]):
+            if door is not None and row["n"] > notice["n"] and door.heard_ns.get(subject) == notice["t"]:
+                del door.heard_ns[subject]
+                self.lost_subject = subject
 
     def _note_book(self, data: Row) -> None:
         name = data["instrument_name"]
         self.others[name] = self._best(name, "bid", data["bids"]), self._best(name, "ask", data["asks"])
 
-    def _best(self, name: str, side: str, levels: list[list[str]]) -> Decimal | None:
+    def _best(self, name: str, side: str, levels: list[list[Any]]) -> Decimal | None:
         """The best price at which somebody else rests."""
         own: dict[Decimal, Decimal] = {}
         for order in self.resting.values():
             if order.instrument == name and order.side == side:
                 own[order.price] = own.get(order.price, ZERO) + order.remaining
-        for price_text, amount_text in levels:
-            price = Decimal(price_text)
-            if Decimal(amount_text) > own.get(price, ZERO):
+        for price, amount in ((Decimal(str(price)), Decimal(str(amount))) for price, amount in levels):
+            if amount > own.get(price, ZERO):
                 return price
         return None
 
     def _on_order(self, row: Row) -> None:
         if row["account"] != self.account:
             return
+        tag = row["label"] or row.get("quote_set", "")
+        self.known[row["order_id"]] = Known(tag, row["instrument"])
         if row["status"] != "open":
             self.resting.pop(row["order_id"], None)
             return
@@ -173,7 +188,7 @@ class FloorReplay:
             row["side"],
             Decimal(row["price"]),
             Decimal(row["amount"]) - Decimal(row["filled"]),
-            row["label"],
+            tag,
         )
 
     def _on_fill(self, row: Row) -> None:

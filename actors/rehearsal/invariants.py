@@ -12,15 +12,14 @@ from decimal import Decimal
 
 import attrs
 
-from actors.rehearsal.floor_replay import ORDERING, ZERO, FloorReplay, Row
-from actors.rehearsal.terms import Claim, Proven, Terms
+from actors.rehearsal.floor_replay import ZERO, FloorReplay
+from actors.rehearsal.terms import Claim, Proven, Terms, belongs
+from actors.rehearsal.tongues import MOST_AHEAD_MS, Asked, Row
 
 MS = 1_000_000
 """Orders tell the time of their sending in whole milliseconds."""
 SLACK_NS = 50_000_000
 """Venue time is kept to the millisecond and the exchange moves in steps: two clocks may differ by so much."""
-RATE_LIMITED = -32000
-SELF_CROSSING = 11007
 BUNCHING = frozenset({"delay", "duplicate", "reorder", "stall", "clock_jump"})
 EXCUSE_NS = 15_000_000_000
 """How long a fault that bunches or doubles requests may excuse a request over the rate limit."""
@@ -65,7 +64,12 @@ class Check:
         self._report(Violation(self.name, at["n"], at["t"], text))
 
     def is_ours(self, row: Row) -> bool:
-        return bool(row["account"] == self.terms.account and row["label"].startswith(self.terms.ours))
+        """An order or a fill of ours."""
+        return bool(row["account"] == self.terms.account and self.replay.tag(row).startswith(self.terms.ours))
+
+    def asked(self, row: Row) -> list[Asked]:
+        """Orders of ours that a request asks for."""
+        return [asked for asked in self.replay.asked(row) if asked.tag.startswith(self.terms.ours)]
 
 
 class NothingLeft(Check):
@@ -91,27 +95,23 @@ class WithinLimits(Check):
 
     def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
         super().__init__(replay, terms, report)
-        self._known: set[str] = set()
-        self._before: tuple[str, Decimal, Decimal] = ("", ZERO, ZERO)
         self._manual_ns = -self.RECENT_NS
         self._worst: dict[str, Decimal] = {}
 
     def on_order(self, row: Row) -> None:
-        if not self.is_ours(row) or not row["label"].startswith(self.terms.cell):
+        if not self.is_ours(row) or not self.replay.tag(row).startswith(self.terms.cell):
             return
         name = row["instrument"]
         worst = self.replay.worst(name, self.terms.cell)
         before = self._worst.get(name, ZERO)
-        if row["status"] == "open" and row["order_id"] not in self._known:
-            self._known.add(row["order_id"])
-            if row["t"] - self._manual_ns > self.RECENT_NS:
-                self._weigh(row, name, worst, before)
+        if row["status"] == "open" and row["t"] - self._manual_ns > self.RECENT_NS:
+            self._weigh(row, name, worst, before)
         self._worst[name] = worst
 
     def on_fill(self, row: Row) -> None:
         if row["account"] != self.terms.account:
             return
-        if not row["label"].startswith(self.terms.ours):
+        if not self.is_ours(row):
             self._manual_ns = row["t"]
         self._worst[row["instrument"]] = self.replay.worst(row["instrument"], self.terms.cell)
 
@@ -141,7 +141,7 @@ class NoCrossing(Check):
             self.broken(f"we took {row['amount']} {row['instrument']} at {row['price']}")
 
     def on_answer(self, row: Row) -> None:
-        if row["method"] in ORDERING and code_of(row) == SELF_CROSSING:
+        if self.replay.tongue.self_crossing in codes_of(row):
             self.broken("an order would have crossed one of the account's own")
 
 
@@ -151,34 +151,29 @@ class OnGrid(Check):
     name = "on tick and step"
 
     def on_request(self, row: Row) -> None:
-        if not self.terms.is_our_order(row):
-            return
-        asked = row["params"]
-        tick, step = self.replay.ticks.get(asked["instrument_name"], (None, None))
-        if tick is None or step is None:
-            self.broken(f"{asked['instrument_name']} was never listed to us")
-            return
-        price, amount = Decimal(asked["limit_price"]), Decimal(asked["amount"])
-        if price <= 0 or price % tick:
-            self.broken(f"{asked['instrument_name']}: price {price} is off its tick {tick}")
-        if amount <= 0 or amount % step:
-            self.broken(f"{asked['instrument_name']}: amount {amount} is off its step {step}")
-        if asked["time_in_force"] != "post_only" or asked.get("reduce_only"):
-            self.broken(f"{asked['instrument_name']}: sent as {asked['time_in_force']}")
+        for asked in self.asked(row):
+            grid = self.replay.grids.get(asked.instrument)
+            if grid is None:
+                self.broken(f"{asked.instrument} was never listed to us")
+                continue
+            if asked.price is not None and not grid.has_price(asked.price):
+                self.broken(f"{asked.instrument}: price {asked.price} is off its tick {grid.ticks}")
+            if asked.amount is not None and not grid.has_amount(asked.amount):
+                self.broken(f"{asked.instrument}: amount {asked.amount} is off its step {grid.step}")
+            if not asked.is_plain:
+                self.broken(f"{asked.instrument}: not sent as post-only: {row['params']}")
 
 
 class Deadline(Check):
     """Every order carries a deadline at most a second ahead of its sending, by the venue's clock."""
 
     name = "a deadline on every order"
-    MOST_MS = 1000
 
     def on_request(self, row: Row) -> None:
-        if not self.terms.is_our_order(row):
-            return
-        ahead_ms = int(row["params"].get("reject_timestamp", 1 << 62)) - row["t"] // MS
-        if ahead_ms > self.MOST_MS:
-            self.broken(f"{row['params']['instrument_name']}: may still take effect in {ahead_ms} ms")
+        for asked in self.asked(row):
+            ahead_ms = asked.deadline_ms - row["t"] // MS
+            if ahead_ms > MOST_AHEAD_MS:
+                self.broken(f"{asked.instrument}: may still take effect in {ahead_ms} ms")
 
 
 class FiguresAgree(Check):
@@ -203,7 +198,7 @@ class FiguresAgree(Check):
 
     def on_request(self, row: Row) -> None:
         door = self.replay.doors.get(row["session"])
-        if door is not None and row["method"] == "private/get_trade_history":
+        if door is not None and row["method"] == self.replay.tongue.reads_fills:
             self._read_from.setdefault(door.peer, row["n"])
 
     def on_fill(self, row: Row) -> None:
@@ -222,7 +217,7 @@ class FiguresAgree(Check):
             self._compare_fills(claim, min(starts))
 
     def _compare_fills(self, claim: Claim, start: int) -> None:
-        counted = [row for row in self._fills if row["n"] > start and row["label"].startswith(self.terms.cell)]
+        counted = [row for row in self._fills if row["n"] > start and self.replay.tag(row).startswith(self.terms.cell)]
         fees = sum((Decimal(row["fee"]) for row in counted), ZERO)
         if len(counted) != claim.fills:
             self.broken(f"{claim.label}: counted {claim.fills} fills, there were {len(counted)}")
@@ -238,24 +233,24 @@ class FreshOnly(Check):
     def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
         super().__init__(replay, terms, report)
         self._heard: dict[str, list[int]] = {}
-        """Channel -> when it was delivered; an order on its way is held against what was there when it left."""
+        """Subject -> when it was delivered; an order on its way is held against what was there when it left."""
 
     def on_notice(self, row: Row) -> None:
-        if row["channel"].startswith(("orderbook.", "spot_feed.")) and self.replay.heard(row["channel"]) == row["t"]:
-            self._heard.setdefault(_subject(row["channel"]), []).append(row["t"])
+        for subject in self.replay.tongue.subjects(row["channel"]):
+            if self.replay.heard(subject) == row["t"]:
+                self._heard.setdefault(subject, []).append(row["t"])
 
     def on_fault(self, row: Row) -> None:
         """The frame just written was struck: it was not delivered after all."""
-        for channel, times in self._heard.items():
-            if times and times[-1] == row["t"] and self.replay.lost_channel == channel:
-                times.pop()
+        times = self._heard.get(self.replay.lost_subject)
+        if times and times[-1] == row["t"]:
+            times.pop()
 
     def on_request(self, row: Row) -> None:
-        if not self.terms.is_our_order(row):
-            return
-        name, sent = row["params"]["instrument_name"], self.terms.sent_ns(row)
-        self._hold(f"orderbook.{name}", sent, self.terms.max_book_age_s, f"{name}: book")
-        self._hold(f"spot_feed.{self.terms.underlying}", sent, self.terms.max_index_age_s, f"{name}: index")
+        for asked in self.asked(row):
+            name, sent = asked.instrument, self.terms.sent_ns(asked, row["t"])
+            self._hold(f"book {name}", sent, self.terms.max_book_age_s, f"{name}: book")
+            self._hold(f"index {self.terms.underlying}", sent, self.terms.max_index_age_s, f"{name}: index")
 
     def _hold(self, subject: str, sent_ns: int, bound_s: float, what: str) -> None:
         last = next((at for at in reversed(self._heard.get(subject, ())) if at <= sent_ns + MS), None)
@@ -265,22 +260,18 @@ class FreshOnly(Check):
             self.broken(f"{what} was {(sent_ns - last) / 1e9:.2f} s old when the order was sent, bound {bound_s:g} s")
 
 
-def _subject(channel: str) -> str:
-    return ".".join(channel.split(".")[:2])
-
-
 class NothingWhileHalted(Check):
     """No order is sent while it is known that none may be: no guard, an MMP freeze that was heard."""
 
     name = "nothing while halted"
 
     def on_request(self, row: Row) -> None:
-        if not self.terms.is_our_order(row):
-            return
-        sent = self.terms.sent_ns(row)
-        for halt in self.terms.halts:
-            if halt.from_ns < sent < halt.to_ns - MS and row["params"]["label"].startswith(halt.label):
-                self.broken(f"{row['params']['instrument_name']}: sent {(sent - halt.from_ns) / 1e9:.3f} s into: {halt.why}")
+        for asked in self.asked(row):
+            sent = self.terms.sent_ns(asked, row["t"])
+            for halt in self.terms.halts:
+                until = halt.to_ns - self.replay.tongue.clock_slack_ns
+                if halt.from_ns < sent < until and asked.tag.startswith(halt.label):
+                    self.broken(f"{asked.instrument}: sent {(sent - halt.from_ns) / 1e9:.3f} s into: {halt.why}")
 
 
 class WithinBudget(Check):
@@ -300,7 +291,7 @@ class WithinBudget(Check):
             self._excuse_ns = row["t"]
 
     def on_answer(self, row: Row) -> None:
-        if code_of(row) != RATE_LIMITED:
+        if self.replay.tongue.rate_limited not in codes_of(row):
             return
         if self._injected:
             self._injected -= 1
@@ -315,7 +306,7 @@ class ForeignUntouched(Check):
     BY_SOMEBODY = "user_request"
 
     def on_order(self, row: Row) -> None:
-        if row["account"] != self.terms.account or row["label"].startswith(self.terms.ours):
+        if row["account"] != self.terms.account or self.is_ours(row):
             return
         if row["status"] == "cancelled" and row["reason"] == self.BY_SOMEBODY and row["t"] not in self.terms.by_hand_ns:
             self.broken(f"{row['label'] or 'an order without label'} on {row['instrument']} was cancelled for its owner")
@@ -362,23 +353,26 @@ class ProvenMeansNone(Check):
     def _begin(self, proof: Proven) -> None:
         self._over.update(dict.fromkeys(proof.labels, proof.who))
         for order in self.replay.resting.values():
-            if order.label in proof.labels:
+            if any(belongs(order.label, label) for label in proof.labels):
                 self.broken(f"{proof.who} said none rests, and {order.instrument} at {order.price} ({order.label}) did")
 
     def on_order(self, row: Row) -> None:
-        if row["account"] == self.terms.account and row["status"] == "open" and row["label"] in self._over:
-            self.broken(f"{self._over[row['label']]} said none rests, and {row['instrument']} ({row['label']}) came to")
+        if row["account"] != self.terms.account or row["status"] != "open" or row["filled"].strip("0."):
+            return
+        tag = self.replay.tag(row)
+        for label, who in self._over.items():
+            if belongs(tag, label):
+                self.broken(f"{who} said none rests, and {row['instrument']} ({tag}) came to")
 
 
-def code_of(row: Row) -> int:
-    """The error an answer carries, also of a replace whose new half failed; 0 for none."""
+def codes_of(row: Row) -> list[int]:
+    """The errors an answer carries, also of a replace whose new half failed, and of each side of a mass quote."""
     body = row["body"]
-    error = body.get("error") or (body.get("result") or {}).get("create_order_error") if _is_object(body) else None
-    return int(error["code"]) if error else 0
-
-
-def _is_object(body: Row) -> bool:
-    return bool(body.get("error")) or isinstance(body.get("result"), dict)
+    result = body.get("result")
+    errors = [body.get("error")]
+    if isinstance(result, dict):
+        errors += [result.get("create_order_error"), *(each.get("error") for each in result.get("errors") or ())]
+    return [int(error["code"]) for error in errors if error]
 
 
 EVERY: tuple[type[Check], ...] = (

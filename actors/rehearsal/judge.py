@@ -15,9 +15,11 @@ from pathlib import Path
 
 import attrs
 
-from actors.rehearsal.floor_replay import FloorReplay, Outage, Row
+from actors.rehearsal.floor_replay import FloorReplay, Outage
+from actors.rehearsal.greek_checks import WithinGreekLimits
 from actors.rehearsal.invariants import EVERY, Check, Violation
 from actors.rehearsal.terms import Claim, Halt, Terms
+from actors.rehearsal.tongues import Row
 from actors.venues.paper.ledger import read_ledger
 
 __all__ = ["Claim", "Halt", "Outage", "Terms", "Verdict", "Violation", "judge", "judge_file"]
@@ -49,7 +51,7 @@ def judge(rows: Iterable[Row], terms: Terms) -> Verdict:
     """One pass over the ledger; violations in the order in which they happened."""
     replay = FloorReplay(terms.account, terms.outages)
     verdict = Verdict()
-    checks: list[Check] = [kind(replay, terms, verdict.violations.append) for kind in EVERY]
+    checks: list[Check] = [kind(replay, terms, verdict.violations.append) for kind in (*EVERY, WithinGreekLimits)]
     for row in rows:
         for check in checks:
             check.ahead(row)
@@ -71,13 +73,13 @@ def judge_file(path: Path, terms: Terms) -> Verdict:
 def _count(row: Row, replay: FloorReplay, terms: Terms, verdict: Verdict) -> None:
     verdict.rows += 1
     kind = row["kind"]
-    if kind == "fill" and row["account"] == terms.account and row["label"].startswith(terms.ours):
+    if kind == "fill" and row["account"] == terms.account and replay.tag(row).startswith(terms.ours):
         verdict.fills += 1
         verdict.volume += Decimal(row["amount"])
-    elif kind == "order" and row["account"] == terms.account and not row["label"].startswith(terms.ours):
+    elif kind == "order" and row["account"] == terms.account and not replay.tag(row).startswith(terms.ours):
         verdict.foreign += row["status"] == "open" and row["filled"].strip("0.") == ""
-    elif kind == "request" and terms.is_our_order(row):
-        verdict.orders += 1
+    elif kind == "request":
+        verdict.orders += sum(asked.tag.startswith(terms.ours) for asked in replay.asked(row))
     elif kind == "fault":
         verdict.faults[row["fault"]] += 1
         if any(order.label.startswith(terms.ours) for order in replay.resting.values()):

@@ -21,11 +21,11 @@ import trio.testing
 from actors.rehearsal.company import Company
 from actors.rehearsal.determinism import seeded
 from actors.rehearsal.faults import Mischief
-from actors.rehearsal.floor_replay import Row
 from actors.rehearsal.judge import Terms, Verdict, Violation, judge
 from actors.rehearsal.operator import Operator
 from actors.rehearsal.scene import Scene, draw_scene
-from actors.rehearsal.stage import Stage, open_stage
+from actors.rehearsal.stage import open_stage
+from actors.rehearsal.tongues import Row
 from actors.venues.paper.server import ServerSettings
 from actors.venues.proof import LABEL_FAMILY
 
@@ -64,14 +64,14 @@ class Teller:
         self.lines.append(f"{trio.current_time() - self.start_s:9.3f}  {text}")
 
 
-def rehearse(seed: int, kinds: tuple[str, ...], *, keep_ledger: bool = False) -> Outcome:
-    """One run of one seed. Raises nothing for what happens inside it."""
+def rehearse(seed: int, kinds: tuple[str, ...], venue: str = "derive", *, keep_ledger: bool = False) -> Outcome:
+    """One run of one seed at a venue. Raises nothing for what happens inside it."""
     teller = Teller()
     gc.collect()
     with seeded(seed), rare_collections():
         try:
             outcome, rows = trio.run(
-                _perform, draw_scene(seed, kinds), kinds, teller, clock=trio.testing.MockClock(autojump_threshold=0)
+                _perform, draw_scene(seed, kinds, venue), kinds, teller, clock=trio.testing.MockClock(autojump_threshold=0)
             )
         except Exception as error:
             return Outcome(seed, Verdict(), "", 0, teller.lines, crash=repr(error))
@@ -97,7 +97,7 @@ async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> tupl
     server = ServerSettings(pump_s=scene.pump_s)
     async with open_stage(scene.paper, seed=scene.seed, server=server, start_ns=scene.start_ns) as stage:
         company = Company(stage, scene, teller.say)
-        operator = Operator(stage.exchange, _account(stage), stage.rng)
+        operator = Operator(stage.exchange, company.account, stage.rng)
         mischief = Mischief(company, kinds, scene.seed)
         operator.place(scene.manual)
         teller.say(describe(scene))
@@ -112,7 +112,7 @@ async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> tupl
             company.stop()
         await trio.sleep(SETTLE_S)
         rows = list(stage.exchange.ledger.records)
-    verdict = judge(rows, _terms(scene, stage, company, operator, mischief))
+    verdict = judge(rows, _terms(scene, company, operator, mischief))
     if must_prove and mischief.begun == begun and not company.lives[-1].proven:
         verdict.violations.append(Violation("a calm stop proves", len(rows), 0, "the cell left without a proof"))
     if company.gave_up:
@@ -120,14 +120,10 @@ async def _perform(scene: Scene, kinds: tuple[str, ...], teller: Teller) -> tupl
     return Outcome(scene.seed, verdict, "", len(company.lives), teller.lines), rows
 
 
-def _account(stage: Stage) -> int:
-    return int(stage.facts["subaccount_id"])
-
-
-def _terms(scene: Scene, stage: Stage, company: Company, operator: Operator, mischief: Mischief) -> Terms:
+def _terms(scene: Scene, company: Company, operator: Operator, mischief: Mischief) -> Terms:
     cell, tag = scene.cell, scene.settings.venue.tag
     return Terms(
-        account=_account(stage),
+        account=company.account,
         ours=f"{LABEL_FAMILY}-{tag}-",
         cell=f"{LABEL_FAMILY}-{tag}-cell0-",
         max_position=Decimal(str(round(cell.limits.max_position, 9))),
@@ -142,6 +138,7 @@ def _terms(scene: Scene, stage: Stage, company: Company, operator: Operator, mis
         claims=tuple(company.claims),
         proofs=tuple(company.proofs),
         by_hand_ns=tuple(operator.acted_ns),
+        greek_limits=cell.limits,
     )
 
 
@@ -149,11 +146,16 @@ def describe(scene: Scene) -> str:
     """The scene in a line, for the head of the timeline."""
     cell, paper = scene.cell, scene.paper
     return (
-        f"seed {scene.seed}: {scene.length_s:g} s, {cell.quoting.strategy}, size {cell.quoting.size:g}, "
+        f"seed {scene.seed}, {_where(scene)}: {scene.length_s:g} s, {cell.quoting.strategy}, size {cell.quoting.size:g}, "
         f"max_position {cell.limits.max_position:g}, max_exposure {cell.limits.max_exposure:g}, tier {paper.tier}, "
         f"lag {scene.lag_s[0]:g}..{scene.lag_s[1]:g} s, {paper.world['strikes']} strikes"
         f"{', frozen' if paper.frozen else ''}{', mmp' if cell.mmp.enabled else ''}, {scene.manual} manual orders"
     )
+
+
+def _where(scene: Scene) -> str:
+    venue = scene.settings.venue.exchange
+    return venue if venue == "derive" else f"{venue} {scene.cell.underlying} in {scene.cell.quoting.quote_mode} mode"
 
 
 def as_text(rows: list[Row]) -> bytes:

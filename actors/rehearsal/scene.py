@@ -38,9 +38,30 @@ class Scene:
         return self.settings.cells[0]
 
 
-def draw_scene(seed: int, kinds: tuple[str, ...]) -> Scene:
+def draw_scene(seed: int, kinds: tuple[str, ...], venue: str = "derive") -> Scene:
     """`kinds`: faults that may happen in the run; some need a stage of their own."""
-    rng = random.Random(f"scene {seed}")
+    scene = _draw(seed, kinds, random.Random(f"scene {seed}"))
+    return scene if venue == "derive" else _at_deribit(scene, random.Random(f"deribit {seed}"))
+
+
+def _at_deribit(scene: Scene, rng: random.Random) -> Scene:
+    """The same play on the other stage: coin or USDC options, single orders or mass quotes, its sizes and tiers."""
+    settings, cell = scene.settings, scene.cell
+    settings.venue.exchange = "deribit"
+    cell.quoting.quote_mode = rng.choice(("orders", "orders", "mass", "auto"))
+    cell.underlying = rng.choice(("ETH", "ETH", "ETH", "ETH_USDC"))
+    if cell.underlying == "ETH":
+        cell.quoting.size = round((cell.quoting.size or 0.1) * 10)
+        cell.limits.max_position = round(cell.limits.max_position * 10)
+        cell.limits.max_exposure = round(cell.limits.max_exposure * 10)
+    # Its heartbeats are at least ten seconds apart, and so is what tells of a dead line.
+    settings.venue.idle_s = max(settings.venue.idle_s, 15.0)
+    tier = rng.choice(("trader", "1", "2", "market_maker", "market_maker"))
+    paper = attrs.evolve(scene.paper, venue="deribit", tier=tier, underlyings=(cell.underlying,))
+    return attrs.evolve(scene, paper=paper)
+
+
+def _draw(seed: int, kinds: tuple[str, ...], rng: random.Random) -> Scene:
     expires = "expiry" in kinds and rng.random() < 0.12
     length_s = rng.choice((60.0, 60.0, 60.0, 75.0, 90.0, 120.0)) if not expires else 240.0
     return Scene(

@@ -10,10 +10,9 @@ from decimal import Decimal
 
 import attrs
 
-from actors.rehearsal.floor_replay import ORDERING, Outage, Row
-
-NONCE_SLOTS = 1000
-"""The last three digits of a nonce tell processes apart."""
+from actors.console.settings import LimitSettings
+from actors.rehearsal.floor_replay import Outage
+from actors.rehearsal.tongues import Asked
 
 
 @attrs.frozen
@@ -79,19 +78,22 @@ class Terms:
     proofs: tuple[Proven, ...] = ()
     by_hand_ns: tuple[int, ...] = ()
     """When the operator himself withdrew orders."""
+    greek_limits: LimitSettings | None = None
+    """The cell's Greek and scenario limits."""
 
-    def is_our_order(self, row: Row) -> bool:
-        """An order request of ours, as the exchange heard it."""
-        return bool(row["method"] in ORDERING and str(row["params"].get("label", "")).startswith(self.ours))
-
-    def sent_ns(self, row: Row) -> int:
-        """When an order was sent, by the venue's clock: its nonce begins with the microsecond of the makers' clock."""
-        heard = int(row["t"])
-        nonce = row["params"].get("nonce")
-        if not nonce:
-            return heard
-        by_maker, ahead = int(nonce) // NONCE_SLOTS * 1000, 0
+    def sent_ns(self, asked: Asked, heard_ns: int) -> int:
+        """When an order was sent, by the venue's clock: as the order itself tells, at the latest when it was heard."""
+        if asked.venue_ns is not None:
+            return min(heard_ns, asked.venue_ns)
+        if asked.maker_ns is None:
+            return heard_ns
+        ahead = 0
         for skew in self.skews:
-            if skew.at_ns <= by_maker - skew.ahead_ns:
+            if skew.at_ns <= asked.maker_ns - skew.ahead_ns:
                 ahead = skew.ahead_ns
-        return min(heard, by_maker - ahead)
+        return min(heard_ns, asked.maker_ns - ahead)
+
+
+def belongs(tag: str, label: str) -> bool:
+    """Whether an order's tag is of the run with this label: the label itself, or numbered under it."""
+    return tag == label or tag.startswith(f"{label}-")

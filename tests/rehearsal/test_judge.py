@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from ledgers import ACCOUNT, LABEL, NAME, T0, Book, claim, terms
 
+from actors.rehearsal.floor_replay import FloorReplay
 from actors.rehearsal.judge import Halt, Outage, Terms, judge, judge_file
 from actors.rehearsal.terms import Proven, Skew
 
@@ -188,7 +189,8 @@ def test_a_skewed_clock_is_known_to_the_judge() -> None:
     day = Book().opening()
     skew = Skew(day.now - 10**9, 5 * 10**9)
     day.asks(nonce=str((day.now + 5 * 10**9) // 1000 * 1000))
-    assert terms(skews=(skew,)).sent_ns(day.rows[-1]) == day.now
+    (asked,) = FloorReplay(ACCOUNT).asked(day.rows[-1])
+    assert terms(skews=(skew,)).sent_ns(asked, day.now) == day.now
 
 
 def test_standing_still_in_a_frozen_market_is_demanded() -> None:

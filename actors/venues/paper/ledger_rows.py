@@ -69,6 +69,7 @@ def order_row(instrument: Instrument, order: Order) -> dict[str, Any]:
         "expiry_s": order.signature_expiry_s,
         "replaces": order.replaced_order_id,
         "quote_id": order.quote_id,
+        "quote_set": order.quote_set_id,
         "fee_paid": format(order.fee_paid, "f"),
         "created_ns": order.created_ns,
     }
