@@ -7,126 +7,131 @@ from typing import Any
 
 import pytest
 import trio
+from cell_kit import DERIVE, SIDES, SMALL, Form, in_every_form, in_order, quoting, resting
 
-from actors.cell import Cell
 from actors.mailboxes import Doorbell
-from actors.rehearsal.stage import START_NS, Stage, open_stage, paper_settings
+from actors.rehearsal.stage import START_NS, open_stage
 from actors.trading.strategies import Inventory, View, Wish
-from actors.venues.paper.run import PaperRun
-
-SMALL = {"strikes": 3, "dailies": 0, "weeklies": 0}
 
 
-def small_paper(**changes: Any) -> PaperRun:
-    return PaperRun(**{"seed": 5, "keep_records": True, "world": SMALL, **changes})
-
-
-def order_requests(stage: Stage) -> list[dict[str, Any]]:
-    """Every request of ours that could place or move an order, as the exchange got it."""
-    methods = ("private/order", "private/replace")
-    return [row for row in stage.exchange.ledger.records if row["kind"] == "request" and row["method"] in methods]
-
-
-def methods_after(stage: Stage, count: int) -> list[str]:
-    rows = stage.exchange.ledger.records[count:]
-    return [row["method"] for row in rows if row["kind"] == "request"]
-
-
-def resting(stage: Stage, label: str = "sm-main-") -> dict[str, dict[str, Any]]:
-    """By order id, from the ledger's own order rows."""
-    orders: dict[str, dict[str, Any]] = {}
-    for row in stage.exchange.ledger.records:
-        if row["kind"] == "order" and row["label"].startswith(label):
-            orders[row["order_id"]] = row
-    return {key: row for key, row in orders.items() if row["status"] == "open"}
-
-
-async def quoting(cell: Cell, sides: int) -> None:
-    """Until so many of the cell's orders rest."""
-    while sum(1 for _ in cell.orders.live()) < sides or any(cell.orders.in_flight(n) for n in cell.instruments):
-        await trio.sleep(0.05)
-
-
-async def test_a_newcomer_sees_every_strike_quoted_and_nothing_left(autojump_clock: trio.testing.MockClock) -> None:
+@in_every_form
+async def test_a_newcomer_sees_every_strike_quoted_and_nothing_left(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
     """Both sides of each call and put within seconds; after the end the venue says none, and so does its ledger."""
-    async with open_stage(small_paper()) as stage:
-        cell = stage.cell(paper_settings())
+    async with open_stage(form.paper()) as stage:
+        cell = stage.cell(form.settings())
         with trio.move_on_after(20):
-            await cell.run()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(cell.run)
+                await quoting(cell)
+                assert len(resting(stage)) == SIDES
         assert len(cell.quoted_ever) == 6
-        assert cell.clerk.figures.requests["place"] >= 12
+        assert form.sent(stage)
+        assert (cell.market.malformed, cell.truth.alarms) == (0, 0)
         assert cell.proof.confirmed
         assert resting(stage) == {}
 
 
-async def test_shutdown_cancels_by_label_then_asks_until_none_and_only_then_hangs_up(
-    autojump_clock: trio.testing.MockClock,
+@in_every_form
+async def test_a_stop_pulls_then_asks_until_none_and_only_then_hangs_up(
+    form: Form, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """The order of death: quoters, the bulk cancel, the question after the last possible arrival, the sockets."""
-    async with open_stage(small_paper(frozen=True)) as stage:
-        cell = stage.cell(paper_settings())
+    """The order of death: quoters, what pulls the run, the question after the last possible arrival, the sockets."""
+    async with open_stage(form.paper(frozen=True)) as stage:
+        cell = stage.cell(form.settings())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(cell.run)
-            await quoting(cell, 12)
+            await quoting(cell)
             seen = len(stage.exchange.ledger.records)
             nursery.cancel_scope.cancel()
-        tail = methods_after(stage, seen)
-        sweeps = tail[: max(i for i, method in enumerate(tail) if method == "private/get_open_orders") + 1]
-        assert sweeps[0] == "private/cancel_by_label"
-        assert set(sweeps) == {"private/cancel_by_label", "private/get_open_orders"}
-        assert not {"private/order", "private/replace"} & set(tail)
+        tail = in_order(stage, seen)
+        sweeps = tail[: max(i for i, method in enumerate(tail) if method == form.question) + 1]
+        assert form.pulls & set(sweeps)
+        assert set(sweeps) <= {*form.pulls, form.question}
+        assert form.sent(stage, seen) == []
         rows = stage.exchange.ledger.records
-        questions = [i for i, row in enumerate(rows) if row.get("method") == "private/get_open_orders"]
+        questions = [i for i, row in enumerate(rows) if row.get("method") == form.question]
+        ends = [i for i, row in enumerate(rows) if row["kind"] == "order" and row["status"] == "cancelled"]
+        assert max(ends) < max(questions)
         assert min(i for i, row in enumerate(rows) if row["kind"] == "close") > max(questions)
         assert cell.proof.confirmed
 
 
-async def test_without_a_living_guard_no_order_is_sent(autojump_clock: trio.testing.MockClock) -> None:
-    """None before the first word of one, none once it is gone, and again when there is one."""
-    async with open_stage(small_paper()) as stage, trio.open_nursery() as nursery:
-        cell = stage.cell(paper_settings(), guarded=True)
-        nursery.start_soon(cell.run)
-        await trio.sleep(5)
-        assert cell.orders.trades_seen == len(order_requests(stage)) == 0
-        cell.desk.unblock("guard")
-        await quoting(cell, 12)
-        cell.desk.block("guard", "no guard: nothing new is sent")
-        sent = len(order_requests(stage))
-        await trio.sleep(10)
-        assert len(order_requests(stage)) == sent >= 12
-        cell.desk.unblock("guard")
-        await trio.sleep(10)
-        assert len(order_requests(stage)) > sent
-        nursery.cancel_scope.cancel()
-
-
-async def test_a_market_that_stands_still_is_left_alone(autojump_clock: trio.testing.MockClock) -> None:
-    """No self-improvement, no no-op requotes: once quoted, a frozen market draws no order request at all."""
-    async with open_stage(small_paper(frozen=True)) as stage:
-        cell = stage.cell(paper_settings())
+@in_every_form
+async def test_a_market_that_stands_still_is_left_alone(form: Form, autojump_clock: trio.testing.MockClock) -> None:
+    """No self-improvement, no no-op requotes, priority survives: a frozen market draws no order request at all."""
+    async with open_stage(form.paper(frozen=True)) as stage:
+        cell = stage.cell(form.settings())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(cell.run)
-            await quoting(cell, 12)
+            await quoting(cell)
             await trio.sleep(5)
-            before = len(order_requests(stage))
+            before = len(stage.exchange.ledger.records)
             await trio.sleep(60)
-            assert len(order_requests(stage)) == before
+            assert form.sent(stage, before) == []
             nursery.cancel_scope.cancel()
+
+
+@in_every_form
+async def test_what_an_earlier_run_left_is_pulled_before_the_first_quote(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A run whose network went away leaves orders; its successor asks, pulls, knows its position, and only then quotes."""
+    settings = form.settings()
+    settings.supervision.stop_timeout_s = 2.0
+    async with open_stage(form.paper(world={**SMALL, "taker_rate_per_s": 2.0})) as stage:
+        first = stage.cell(settings)
+        stage.exchange.faults.late_cancel_s = 1e6
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(first.run)
+            while not first.clerk.figures.fills:
+                await trio.sleep(0.5)
+            await quoting(first, 8)
+            stage.open_door = False
+            first.desk.link.drop("the network is down")
+            nursery.cancel_scope.cancel()
+        assert not first.proof.confirmed
+        left = set(resting(stage))
+        assert len(left) >= 8
+        stage.open_door = True
+        seen = len(stage.exchange.ledger.records)
+        second = stage.cell(settings, run="r2")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(second.run)
+            while not form.sent(stage, seen):
+                await trio.sleep(0.01)
+            pulled = {row["order_id"] for row in stage.exchange.ledger.records[seen:] if row["kind"] == "order"}
+            asked = in_order(stage, seen)
+            first_order = min(asked.index(method) for method in form.ordering if method in asked)
+            assert left <= pulled
+            assert not left & set(resting(stage))
+            assert {form.question, "private/get_positions"} <= set(asked[:first_order])
+            await quoting(second, 8)
+            held = {name: steps for name, steps in second.risk.exposure.positions.items() if steps}
+            nursery.cancel_scope.cancel()
+        engine = stage.exchange.engine
+        assert held
+        assert second.truth.alarms == 0
+        assert second.proof.confirmed
+        positions = engine.accounts[30_001].positions
+        after = {name: steps for name, steps in second.risk.exposure.positions.items() if steps}
+        assert after == {name: held.amount for name, held in positions.items() if held.amount}
 
 
 async def test_orders_are_renewed_before_their_signatures_end(autojump_clock: trio.testing.MockClock) -> None:
     """In a frozen market the only requests are renewals, spread out, and no order ever expires."""
-    settings = paper_settings()
+    settings = DERIVE.settings()
     settings.cells[0].quoting.order_life_s = 320.0
-    async with open_stage(small_paper(frozen=True)) as stage:
+    async with open_stage(DERIVE.paper(frozen=True)) as stage:
         cell = stage.cell(settings)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(cell.run)
-            await quoting(cell, 12)
+            await quoting(cell)
             await trio.sleep(5)
-            before = len(order_requests(stage))
+            before = len(stage.exchange.ledger.records)
             await trio.sleep(330)
-            renewals = order_requests(stage)[before:]
+            renewals = DERIVE.sent(stage, before)
             nursery.cancel_scope.cancel()
         rows = [r for r in stage.exchange.ledger.records if r["kind"] == "order"]
         assert {row["method"] for row in renewals} == {"private/replace"}
@@ -153,16 +158,17 @@ class Exploding:
         return wish
 
 
+@in_every_form
 @pytest.mark.parametrize("crashes", [1, 10])
 async def test_a_crashed_quoter_is_restarted_alone_its_orders_cancelled_first(
-    autojump_clock: trio.testing.MockClock, crashes: int
+    form: Form, crashes: int, autojump_clock: trio.testing.MockClock
 ) -> None:
     """Neighbours' orders stay untouched; too many crashes quarantine the one instrument, and the others go on."""
-    async with open_stage(small_paper(frozen=True)) as stage:
-        cell = stage.cell(paper_settings())
+    async with open_stage(form.paper(frozen=True)) as stage:
+        cell = stage.cell(form.settings())
         async with trio.open_nursery() as nursery:
             nursery.start_soon(cell.run)
-            await quoting(cell, 12)
+            await quoting(cell)
             await trio.sleep(2)
             victim = next(iter(cell.instruments))
             others = {key for key, row in resting(stage).items() if row["instrument"] != victim}
@@ -193,14 +199,15 @@ async def test_two_rings_are_one_and_a_ring_before_the_wait_is_not_lost() -> Non
     assert scope.cancelled_caught
 
 
-
-
-async def test_room_follows_the_money_and_an_instrument_ends_in_time(autojump_clock: trio.testing.MockClock) -> None:
+@in_every_form
+async def test_room_follows_the_money_and_an_instrument_ends_in_time(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
     """With room for two of six the nearest are quoted; near expiry every quoter ends normally and nothing rests."""
-    settings = paper_settings(expiries=["20261123"])
-    settings.cells[0].limits.max_exposure = 0.2
+    settings = form.settings(expiries=["20261123"])
+    settings.cells[0].limits.max_exposure = 2 * form.least
     settings.cells[0].quoting.stop_before_expiry_s = 3600.0
-    paper = small_paper(world={**SMALL, "dailies": 1}, frozen=True)
+    paper = form.paper(world={**SMALL, "dailies": 1}, frozen=True)
     async with open_stage(paper, start_ns=START_NS + (21 * 60 + 56) * 60 * 10**9) as stage:
         cell = stage.cell(settings)
         async with trio.open_nursery() as nursery:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import trio
+from cell_kit import DERIVE, SMALL, Form, in_every_form, in_order
 
 from actors.console.settings import CellSettings, LimitSettings, MmpSettings, Settings
 from actors.protection import terms_of
-from actors.rehearsal.stage import open_stage, paper_settings
+from actors.rehearsal.stage import open_stage
 from actors.venues.dialect import Pool
-from actors.venues.paper.run import PaperRun
-
-WORLD = {"strikes": 3, "dailies": 0, "weeklies": 0, "taker_rate_per_s": 4.0}
 
 
-def methods(rows: list[dict[str, Any]]) -> list[str]:
-    return [row["method"] for row in rows if row["kind"] == "request"]
-
-
+@in_every_form
 async def test_protection_is_set_before_the_first_order_and_a_trip_is_waited_out(
-    autojump_clock: trio.testing.MockClock,
+    form: Form, autojump_clock: trio.testing.MockClock
 ) -> None:
     """The freeze halts quoting at once; after it the cell quotes again, and too many trips within the hour end that."""
-    settings = paper_settings()
-    settings.cells[0].mmp = MmpSettings(enabled=True, interval_s=5, frozen_s=10, amount_limit=0.1, max_trips=1)
-    paper = PaperRun(seed=5, keep_records=True, world=WORLD)
-    async with open_stage(paper) as stage:
+    settings = form.settings()
+    settings.cells[0].mmp = MmpSettings(enabled=True, interval_s=5, frozen_s=10, amount_limit=form.least, max_trips=1)
+    async with open_stage(form.paper(world={**SMALL, "taker_rate_per_s": 4.0})) as stage:
         cell = stage.cell(settings)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(cell.run)
@@ -38,23 +31,23 @@ async def test_protection_is_set_before_the_first_order_and_a_trip_is_waited_out
                 tripped_ms = cell.clock.now_ms()
                 while "mmp" in cell.risk.halts:
                     await trio.sleep(0.1)
-                rows = stage.exchange.ledger.records
-                times = [r["t"] // 10**6 for r in rows if r.get("method") in ("private/order", "private/replace")]
+                times = [row["t"] // 10**6 for row in form.sent(stage)]
                 assert not [t for t in times if tripped_ms + 100 < t < tripped_ms + 9_000]
                 while cell.protection.trips < 2:
                     await trio.sleep(0.1)
                 assert "mmp trips" in cell.risk.halts
             nursery.cancel_scope.cancel()
-        sent = methods(stage.exchange.ledger.records)
-        assert sent.index("private/set_mmp_config") < sent.index("private/order")
+        asked = in_order(stage)
+        assert asked.index("private/set_mmp_config") < min(asked.index(one) for one in form.ordering if one in asked)
         assert cell.proof.confirmed
 
 
 async def test_what_the_cell_asks_beside_orders_is_counted_too(autojump_clock: trio.testing.MockClock) -> None:
     """A trader has 25 questions in five seconds: whatever the private link has sent since the venue named its count."""
-    settings = paper_settings()
+    settings = DERIVE.settings()
     settings.cells[0].mmp = MmpSettings(enabled=True)
-    async with open_stage(PaperRun(seed=5, keep_records=True, world=WORLD)) as stage, trio.open_nursery() as nursery:
+    paper = DERIVE.paper(world={**SMALL, "taker_rate_per_s": 4.0})
+    async with open_stage(paper) as stage, trio.open_nursery() as nursery:
         cell = stage.cell(settings)
         nursery.start_soon(cell.run)
         with trio.fail_after(3):

@@ -1,0 +1,101 @@
+"""What the tests of whole cells share: the forms of trading there are, a small world for each, and readings of the ledger.
+
+Owns no expectation. Invariant: what rests is read from the exchange's own order rows, never from the cell.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from actors.cell import Cell
+from actors.console.settings import Settings
+from actors.rehearsal.stage import Stage, paper_settings
+from actors.venues.paper.run import PaperRun
+
+SMALL = {"strikes": 3, "dailies": 0, "weeklies": 0}
+ACCOUNT = 30_001
+"""The first test account's, on either venue."""
+BY_HAND = "by-hand"
+SIDES = 12
+"""Of the small world: three strikes, calls and puts, both sides."""
+
+
+@attrs.frozen
+class Form:
+    """A venue and a way of quoting there. `ordering`: what can become an order; `pulls`: what ends the orders of a run."""
+
+    venue: str
+    mode: str
+    ordering: frozenset[str]
+    pulls: frozenset[str]
+    question: str
+    """Which orders are open?"""
+    least: float
+    """Contracts: the smallest order."""
+
+    def __str__(self) -> str:
+        return f"{self.venue} {self.mode}".strip()
+
+    def paper(self, **changes: Any) -> PaperRun:
+        return PaperRun(**{"venue": self.venue, "seed": 5, "keep_records": True, "world": SMALL, **changes})
+
+    def settings(self, **cell: Any) -> Settings:
+        """Room for fifty of the smallest orders in each instrument."""
+        settings = paper_settings(**cell)
+        settings.venue.exchange = self.venue
+        if self.mode:
+            settings.cells[0].quoting.quote_mode = self.mode
+            settings.cells[0].limits.max_position = 50 * self.least
+            settings.cells[0].limits.max_exposure = 500 * self.least
+        return settings
+
+    def sent(self, stage: Stage, since: int = 0) -> list[dict[str, Any]]:
+        """Every request since a row that could place or move an order, as the exchange got it."""
+        rows = stage.exchange.ledger.records[since:]
+        return [row for row in rows if row["kind"] == "request" and row["method"] in self.ordering]
+
+
+DERIVE = Form(
+    "derive", "", frozenset({"private/order", "private/replace"}), frozenset({"private/cancel_by_label"}),
+    "private/get_open_orders", 0.1,
+)  # fmt: skip
+ORDERS = Form(
+    "deribit", "orders", frozenset({"private/buy", "private/sell", "private/edit"}), frozenset({"private/cancel"}),
+    "private/get_open_orders_by_currency", 1.0,
+)  # fmt: skip
+MASS = Form(
+    "deribit", "mass", frozenset({"private/mass_quote"}), frozenset({"private/cancel_quotes", "private/cancel"}),
+    "private/get_open_orders_by_currency", 1.0,
+)  # fmt: skip
+FORMS = (DERIVE, ORDERS, MASS)
+in_every_form = pytest.mark.parametrize("form", FORMS, ids=str)
+on_deribit = pytest.mark.parametrize("form", [ORDERS, MASS], ids=str)
+
+
+def methods(stage: Stage, since: int = 0) -> Counter[str]:
+    return Counter(in_order(stage, since))
+
+
+def in_order(stage: Stage, since: int = 0) -> list[str]:
+    """The methods of all requests since a row."""
+    return [row["method"] for row in stage.exchange.ledger.records[since:] if row["kind"] == "request"]
+
+
+def resting(stage: Stage) -> dict[str, dict[str, Any]]:
+    """Orders of ours by id, from the ledger's own order rows."""
+    orders: dict[str, dict[str, Any]] = {}
+    for row in stage.exchange.ledger.records:
+        if row["kind"] == "order" and row["account"] == ACCOUNT and not row["label"].startswith(BY_HAND):
+            orders[row["order_id"]] = row
+    return {key: row for key, row in orders.items() if row["status"] == "open"}
+
+
+async def quoting(cell: Cell, sides: int = SIDES) -> None:
+    """Until so many of the cell's orders rest."""
+    while sum(1 for _ in cell.orders.live()) < sides or any(cell.orders.in_flight(n) for n in cell.instruments):
+        await trio.sleep(0.05)
