@@ -55,7 +55,7 @@ class Risk:
         if self.halts:
             self.exposure.release(pair.instrument)
             return RiskRefused(pair.instrument, "halted: " + "; ".join(self.halts.values()))
-        room = self._room(pair)
+        room = self._room(pair.instrument, max(quote.amount for quote in (pair.bid, pair.ask) if quote is not None))
         bid = self._fit(pair, Side.BID, room.bid)
         ask = self._fit(pair, Side.ASK, room.ask)
         if bid is None and ask is None:
@@ -72,19 +72,19 @@ class Risk:
 
     def room_now(self, instrument: str) -> Room:
         """The desk's recheck at the moment of sending: fills may have come since the review."""
-        return NO_ROOM if self.halts else self.exposure.room(instrument)
+        return NO_ROOM if self.halts else self._room(instrument)
 
-    def _room(self, pair: QuotePair) -> Room:
-        """What position, exposure and Greek limits leave for each side, in steps, and the tightest one's name."""
-        room = self.exposure.room(pair.instrument)
+    def _room(self, name: str, wanted: int = 0) -> Room:
+        """What position, exposure and Greek limits leave for each side, in steps; the bound named is the one that stands
+        in the way of `wanted` steps."""
+        room = self.exposure.room(name)
         if self.greeks is None or not self.greeks.is_limited:
             return room
-        step = self._instruments[pair.instrument].step_float
-        bid, low = self.greeks.room(pair.instrument, 1)
-        ask, high = self.greeks.room(pair.instrument, -1)
+        step, (bids_apart, asks_apart) = self._instruments[name].step_float, self.exposure.apart(name)
+        bid, low = self.greeks.room(name, 1)
+        ask, high = self.greeks.room(name, -1)
         tight = low if bid < ask else high
-        bids, asks = steps_of(bid, step), steps_of(ask, step)
-        wanted = max(quote.amount for quote in (pair.bid, pair.ask) if quote is not None)
+        bids, asks = steps_of(bid, step) - bids_apart, steps_of(ask, step) - asks_apart
         bound = room.bound if min(bids, asks) >= wanted else f"{tight.name} {tight.limit:g} (worst case {tight.at:g})"
         return Room(min(room.bid, bids), min(room.ask, asks), bound)
 

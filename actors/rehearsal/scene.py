@@ -11,6 +11,7 @@ import random
 import attrs
 
 from actors.console.settings import CellSettings, Settings
+from actors.rehearsal.greek_scene import limit_greeks
 from actors.rehearsal.stage import START_NS, paper_settings
 from actors.venues.paper.run import PaperRun
 
@@ -41,7 +42,11 @@ class Scene:
 def draw_scene(seed: int, kinds: tuple[str, ...], venue: str = "derive") -> Scene:
     """`kinds`: faults that may happen in the run; some need a stage of their own."""
     scene = _draw(seed, kinds, random.Random(f"scene {seed}"))
-    return scene if venue == "derive" else _at_deribit(scene, random.Random(f"deribit {seed}"))
+    if venue != "derive":
+        scene = _at_deribit(scene, random.Random(f"deribit {seed}"))
+    if not scene.paper.world["dailies"]:
+        limit_greeks(seed, scene.cell)
+    return scene
 
 
 def _at_deribit(scene: Scene, rng: random.Random) -> Scene:

@@ -97,6 +97,11 @@ class Exposure:
         tally = self._orders.tally(instrument)
         return max(tally.bids, bid + tally.bids_apart), max(tally.asks, ask + tally.asks_apart)
 
+    def apart(self, instrument: str) -> tuple[int, int]:
+        """What may still be bought and sold beside anything new, in steps: orders that no new one takes the place of."""
+        tally = self._orders.tally(instrument)
+        return tally.bids_apart, tally.asks_apart
+
     def room(self, instrument: str) -> Room:
         """What this instrument may show, everything else staying as it is; negative means pull that side."""
         if self._changed:

@@ -98,11 +98,14 @@ class GreekBook:
         self._high: dict[str, Floats] = {}
         self._positions: dict[str, None] = {}
         """Instruments that are held at all: few, and all that `held` and `local_gamma` look at."""
+        self._unpriced: dict[str, None] = {}
+        """Held or ordered, and their metrics not known: until they are, nobody knows what there is room for."""
         self._held: dict[str, float] | None = None
 
     def learn(self, name: str, expiry: str, metrics: Floats) -> None:
         """New metrics of one contract; its orders keep their amounts at the next `update`."""
         self._held = None
+        self._unpriced.pop(name, None)
         line = self._lines.get(name)
         if line is None:
             self._lines[name] = _Line(expiry, metrics)
@@ -115,7 +118,13 @@ class GreekBook:
     def update(self, name: str, position: float, bids: float, asks: float) -> None:
         """Signed contracts held, and the most that could still be bought and sold."""
         line = self._lines.get(name)
-        if line is None or (line.position == position and line.orders == (bids, asks)):
+        if line is None:
+            if position or bids or asks:
+                self._unpriced[name] = None
+            else:
+                self._unpriced.pop(name, None)
+            return
+        if line.position == position and line.orders == (bids, asks):
             return
         if line.position != position:
             self._held = None
@@ -131,10 +140,15 @@ class GreekBook:
         line.low, line.high, line.position, line.orders = low, high, position, (bids, asks)
 
     def room(self, name: str, sign: int) -> tuple[float, Bound]:
-        """Contracts that a bid (`sign` 1) or ask (-1) may show, everything else staying; an unpriced option has none."""
+        """Contracts that a bid (`sign` 1) or ask (-1) may show, everything else staying.
+
+        An option without metrics has none, and nobody has while anything held or ordered is without.
+        """
         line = self._lines.get(name)
         if line is None:
             return 0.0, Bound("Greeks not known yet", 0.0)
+        if self._unpriced:
+            return 0.0, Bound(f"Greeks of {next(iter(self._unpriced))} not known yet", 0.0)
         best, bound = math.inf, Bound()
         for group, share in ((TOTAL, 1.0), (line.group, self._share)):
             room, found = self._group_room(line, group, share, sign)

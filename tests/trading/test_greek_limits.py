@@ -90,3 +90,19 @@ def test_scenario_profits_are_revaluations() -> None:
     terms = OptionTerms(3000.0, 3000.0, 0.1, 0.6, True)
     metrics = metrics_of(greeks(3000.0, 3000.0, 0.1, 0.6, True), terms, own)
     assert metrics[4] == black76(2400.0, 3000.0, 0.1, 0.6, True) - black76(3000.0, 3000.0, 0.1, 0.6, True)
+
+
+def test_nobody_has_room_while_something_held_is_without_greeks() -> None:
+    """After a restart positions are known before their Greeks: until then any quote might break a limit."""
+    book = GreekBook(LimitSettings(max_delta=3.0, scenario_spot=[], scenario_vol=[]))
+    book.learn("a", "e", np.array([1.0, 0.0, 0.0, 0.0]))
+    book.update("b", -20.0, 0.0, 0.0)
+    room, bound = book.room("a", 1)
+    assert room == 0.0
+    assert "Greeks of b not known" in bound.name
+    book.update("b", 0.0, 0.0, 0.0)
+    assert book.room("a", 1)[0] == 3.0
+    book.update("b", 2.0, 0.0, 0.0)
+    book.learn("b", "e", np.array([1.0, 0.0, 0.0, 0.0]))
+    book.update("b", 2.0, 0.0, 0.0)
+    assert book.room("a", 1)[0] == 1.0
