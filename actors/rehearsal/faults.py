@@ -57,10 +57,10 @@ class Mischief:
         self._kinds = [kind for kind in kinds if kind in DEEDS]
 
     async def run(self, length_s: float) -> None:
-        """Two to seven disasters at drawn moments, some of them into the stop; ends when all are over."""
+        """Three to nine disasters at drawn moments, some of them into the stop; ends when all are over."""
         if not self._kinds:
             return
-        count = self._rng.choice((2, 3, 4, 5, 7))
+        count = self._rng.choice((3, 4, 5, 6, 9))
         moments = sorted(self._rng.uniform(FIRST_S, length_s + 4.0) for _ in range(count))
         drawn = [(at, self._rng.choice(self._kinds), random.Random(self._rng.getrandbits(64))) for at in moments]
         started = trio.current_time()

@@ -322,7 +322,12 @@ class StandsStill(Check):
         self._last: dict[tuple[str, str], tuple[Decimal, Decimal | None]] = {}
 
     def on_order(self, row: Row) -> None:
-        if not self.terms.is_frozen or not self.is_ours(row) or row["status"] != "open":
+        if not self.terms.is_frozen or row["account"] != self.terms.account:
+            return
+        if not self.is_ours(row):  # the operator's hand changes what we must keep clear of
+            self._last = {key: last for key, last in self._last.items() if key[0] != row["instrument"]}
+            return
+        if row["status"] != "open":
             return
         key, price = (row["instrument"], row["side"]), Decimal(row["price"])
         best = self.replay.others.get(row["instrument"], (None, None))[row["side"] == "ask"]

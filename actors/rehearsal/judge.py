@@ -36,10 +36,12 @@ class Verdict:
     volume: Decimal = Decimal(0)
     faults: Counter[str] = attrs.field(factory=Counter)
     hits: int = 0
-    """Faults that struck while an order of ours rested or was being asked for."""
+    """Faults that struck while an order of ours rested, or the very request for one."""
     foreign: int = 0
     """Orders of the operator's own that were there to be left alone."""
     rows: int = 0
+    asked_last: bool = False
+    """The row before was a request for an order of ours."""
 
     @property
     def counts(self) -> bool:
@@ -79,8 +81,11 @@ def _count(row: Row, replay: FloorReplay, terms: Terms, verdict: Verdict) -> Non
     elif kind == "order" and row["account"] == terms.account and not replay.tag(row).startswith(terms.ours):
         verdict.foreign += row["status"] == "open" and row["filled"].strip("0.") == ""
     elif kind == "request":
-        verdict.orders += sum(asked.tag.startswith(terms.ours) for asked in replay.asked(row))
+        ours = sum(asked.tag.startswith(terms.ours) for asked in replay.asked(row))
+        verdict.orders += ours
+        verdict.asked_last = ours > 0
+        return
     elif kind == "fault":
         verdict.faults[row["fault"]] += 1
-        if any(order.label.startswith(terms.ours) for order in replay.resting.values()):
-            verdict.hits += 1
+        verdict.hits += verdict.asked_last or any(one.label.startswith(terms.ours) for one in replay.resting.values())
+    verdict.asked_last = False

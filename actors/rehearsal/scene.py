@@ -59,7 +59,8 @@ def _at_deribit(scene: Scene, rng: random.Random) -> Scene:
         cell.quoting.size = round((cell.quoting.size or 0.1) * 10)
         cell.limits.max_position = round(cell.limits.max_position * 10)
         cell.limits.max_exposure = round(cell.limits.max_exposure * 10)
-    # Its heartbeats are at least ten seconds apart, and so is what tells of a dead line.
+    # A quiet instrument's ticker comes every four seconds; heartbeats are at least ten apart.
+    cell.quoting.max_book_age_s += 3.0
     settings.venue.idle_s = max(settings.venue.idle_s, 15.0)
     tier = rng.choice(("trader", "1", "2", "market_maker", "market_maker"))
     paper = attrs.evolve(scene.paper, venue="deribit", tier=tier, underlyings=(cell.underlying,))
@@ -77,7 +78,7 @@ def _draw(seed: int, kinds: tuple[str, ...], rng: random.Random) -> Scene:
         settings=_settings(rng, expires),
         lag_s=rng.choice(((0.0, 0.0), (0.001, 0.004), (0.005, 0.03), (0.02, 0.12))),
         manual=rng.choice((0, 1, 2, 3)),
-        pump_s=rng.choice((0.04, 0.1, 0.1)),
+        pump_s=rng.choice((0.05, 0.1, 0.2)),
     )
 
 
@@ -90,11 +91,14 @@ def _paper(rng: random.Random, seed: int, expires: bool) -> PaperRun:
         "quarters": 0,
         "taker_rate_per_s": rng.choice((2.0, 4.0, 8.0)),
         "informed_share": rng.choice((0.1, 0.5)),
+        "rival_delay_s": (0.1, 2.0),
+        "rival_look_s": (0.3, 1.0),
+        "rival_width": (1.0, 1.3),
     }
     return PaperRun(
         seed=seed,
         tier=rng.choice(("trader", "market_maker", "market_maker")),
-        frozen=rng.random() < 0.1,
+        frozen=rng.random() < 0.03,
         world=world,
         keep_records=True,
     )
@@ -115,6 +119,7 @@ def _settings(rng: random.Random, expires: bool) -> Settings:
     cell.limits.max_position = rng.choice((1, 2, 3)) * size
     cell.limits.max_exposure = rng.choice((2, 4, 8)) * size
     cell.mmp.enabled = rng.random() < 0.4
+    cell.mmp.interval_s, cell.mmp.frozen_s = 1.0, 2.0
     settings.venue.request_timeout_s = rng.choice((1.0, 2.0, 5.0))
     settings.venue.idle_s = rng.choice((6.0, 15.0))
     settings.venue.ping_s = rng.choice((2.0, 5.0))
