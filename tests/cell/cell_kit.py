@@ -55,9 +55,12 @@ class Form:
         return settings
 
     def sent(self, stage: Stage, since: int = 0) -> list[dict[str, Any]]:
-        """Every request since a row that could place or move an order, as the exchange got it."""
-        rows = stage.exchange.ledger.records[since:]
-        return [row for row in rows if row["kind"] == "request" and row["method"] in self.ordering]
+        """Every request since a row that could place or move an order, as the exchange got it.
+
+        A mass quote without any price only cancels.
+        """
+        asked = [row for row in stage.exchange.ledger.records[since:] if row["kind"] == "request"]
+        return [row for row in asked if row["method"] in self.ordering and "price" in str(row["params"])]
 
 
 DERIVE = Form(

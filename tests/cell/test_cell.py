@@ -59,6 +59,27 @@ async def test_a_stop_pulls_then_asks_until_none_and_only_then_hangs_up(
 
 
 @in_every_form
+async def test_without_a_living_guard_no_order_is_sent(form: Form, autojump_clock: trio.testing.MockClock) -> None:
+    """None before the first word of one, none once it is gone, and again when there is one."""
+    async with open_stage(form.paper()) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(form.settings(), guarded=True)
+        nursery.start_soon(cell.run)
+        await trio.sleep(5)
+        assert cell.market.pictures
+        assert form.sent(stage) == []
+        cell.desk.unblock("guard")
+        await quoting(cell)
+        cell.desk.block("guard", "no guard: nothing new is sent")
+        seen = len(stage.exchange.ledger.records)
+        await trio.sleep(10)
+        assert form.sent(stage, seen) == []
+        cell.desk.unblock("guard")
+        await trio.sleep(10)
+        assert form.sent(stage, seen)
+        nursery.cancel_scope.cancel()
+
+
+@in_every_form
 async def test_a_market_that_stands_still_is_left_alone(form: Form, autojump_clock: trio.testing.MockClock) -> None:
     """No self-improvement, no no-op requotes, priority survives: a frozen market draws no order request at all."""
     async with open_stage(form.paper(frozen=True)) as stage:
