@@ -165,6 +165,19 @@ DEFECTS = (
         '"time_in_force":"gtc"',
         "tests/venues/derive",
     ),
+    Defect(
+        "ignore the Greek limits",
+        "actors/risk.py",
+        "        if self.greeks is None or not self.greeks.is_limited:\n",
+        "        if self.greeks is None or self.greeks.is_limited:\n",
+    ),
+    Defect(
+        "quote before all Greeks are known",
+        "actors/trading/greek_limits.py",
+        "        if self._unpriced:\n",
+        "        if not self._lines:\n",
+        "tests/trading/test_greek_limits.py",
+    ),
 )
 
 

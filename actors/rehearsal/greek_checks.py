@@ -180,26 +180,26 @@ class WithinGreekLimits(Check):
             return
         span = order.at_ns - KNOWN_NS, order.at_ns + AHEAD_NS
         vectors = {name: self._options[name].metrics(*span, limits) for name in order.holdings if name in self._options}
-        for share, names in ((1.0, list(vectors)), (limits.expiry_share, self._of_expiry(vectors, own.expiry_s))):
-            for top in self._tops:
-                for way in (1.0, -1.0) if top.both_ways else (-1.0,):
-                    self._hold(order, top, way, share, {name: vectors[name] for name in names})
+        alone = {name: each for name, each in vectors.items() if self._options[name].expiry_s == own.expiry_s}
+        for top in self._tops:
+            for way in (1.0, -1.0) if top.both_ways else (-1.0,):
+                if not self._hold(order, top, way, 1.0, vectors):
+                    self._hold(order, top, way, limits.expiry_share, alone)
 
-    def _of_expiry(self, names: Iterable[str], expiry_s: int) -> list[str]:
-        return [name for name in names if self._options[name].expiry_s == expiry_s]
-
-    def _hold(self, order: Weighing, top: Top, way: float, share: float, vectors: dict[str, list[Vector]]) -> None:
-        """One limit in one direction."""
+    def _hold(self, order: Weighing, top: Top, way: float, share: float, vectors: dict[str, list[Vector]]) -> bool:
+        """One limit in one direction; True when it is broken."""
         held = order.holdings
         mildest = {name: mildest_worst(held[name], each, top.entry, way) for name, each in vectors.items()}
         total = sum(mildest.values())
         if total <= top.most * share * (1 + TOLERANCE):
-            return
+            return False
         position, bids, asks = held[order.name]
         without = position, bids - order.bought, asks - order.sold
-        if mildest_worst(without, vectors[order.name], top.entry, way) < mildest[order.name] - 1e-12:
-            asked = f"{order.row['side']} {order.row['amount']} {order.name}"
-            self.broken(f"{top.name}: worst case {way * total:.6g} after {asked}, limit {top.most * share:g}", order.row)
+        if mildest_worst(without, vectors[order.name], top.entry, way) >= mildest[order.name] - 1e-12:
+            return False
+        asked = f"{order.row['side']} {order.row['amount']} {order.name}"
+        self.broken(f"{top.name}: worst case {way * total:.6g} after {asked}, limit {top.most * share:g}", order.row)
+        return True
 
 
 def mildest_worst(holding: Holding, vectors: Iterable[Vector], entry: int, way: float) -> float:
