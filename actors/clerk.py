@@ -269,8 +269,12 @@ class Clerk:
                 pass
         fatal = self.dialect.is_fatal(code)
         if fatal and (self.dialect.classify(code) is not Refusal.SIGNATURE or self._bad_signatures > 1):
-            self.fatal = VenueRefused(code, self.dialect.explain(code))
-            self.risk.halt("fatal", str(self.fatal))
+            self.give_up(VenueRefused(code, self.dialect.explain(code)))
+
+    def give_up(self, why: VenueRefused) -> None:
+        """Nothing new from now on; the watch ends the cell, cleanly."""
+        self.fatal = why
+        self.risk.halt("fatal", str(why))
 
     def _count_reject(self, answer: Answered, refused: tuple[int, str] | None) -> None:
         code, meaning = refused or (0, "outcome unknown")

@@ -10,18 +10,17 @@ from loguru import logger
 
 from actors.order_desk import OrderDesk
 from actors.protection import Protection
-from actors.trading.errors import ConfigError, VenueRefused
+from actors.rights import NO_MASS
+from actors.trading.errors import NotGranted, VenueRefused
 from actors.venues.dialect import AccountFacts
 
 
 async def begin(desk: OrderDesk, protection: Protection, facts: AccountFacts | None, mode: str) -> str:
-    """Chooses how to quote ("orders" or "mass") and sets up protection for it. ConfigError where `mode` cannot be had."""
+    """Chooses how to quote ("orders" or "mass") and sets up protection for it. NotGranted where `mode` cannot be had."""
     mass = desk.dialect.mass
     granted = mass is not None and facts is not None and facts.mass_quote_allowed
     if mode == "mass" and not granted:
-        raise ConfigError(
-            "quote_mode: mass quotes are not granted to this account; give orders or auto, or ask the venue to enable them"
-        )
+        raise NotGranted(0, NO_MASS)
     if mass is None or not granted or mode == "orders":
         await protection.set_up()
         return "orders"
@@ -31,7 +30,8 @@ async def begin(desk: OrderDesk, protection: Protection, facts: AccountFacts | N
         await protection.set_up()
     except VenueRefused as refusal:
         if mode == "mass":
-            raise ConfigError(f"quote_mode: mass quotes need protection (mmp), which was refused: {refusal}") from None
+            words = f"quote_mode: mass quotes need protection (mmp), which was refused ({refusal}); give orders or auto"
+            raise NotGranted(refusal.code, words) from None
         logger.warning("no mass quotes: their protection was refused ({})", refusal)
         mass.is_on = False
         protection.relent()

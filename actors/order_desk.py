@@ -19,10 +19,11 @@ from actors.clerk import Answered, Clerk
 from actors.clock import Clock
 from actors.console.settings import QuotingSettings
 from actors.mailboxes import Doorbell
+from actors.rights import NO_MASS
 from actors.trading.actions import Action, ActionKind, plan
 from actors.trading.batch import Batch, Part, moves_only
 from actors.trading.budget import Budget
-from actors.trading.errors import VenueRefused
+from actors.trading.errors import NotGranted, VenueRefused
 from actors.trading.exposure import NO_ROOM, Room
 from actors.trading.instruments import Instrument, Side
 from actors.trading.lives import RENEWED_AT, SHORTEST_S
@@ -230,46 +231,56 @@ class OrderDesk:
     async def _drain(self) -> float:
         """One pass over the bag, cancels first. Returns seconds until budget lets the rest go; infinite when none waits."""
         started = trio.current_time()
-        begun_ns = self._clock.wall_ns()
-        shortest = math.inf
         queue = list(self._bag.values())
         if len(queue) > 1:
             queue.sort(key=lambda pair: self._weight(pair, started), reverse=True)
-            for pair in queue:
-                if (pair.bid is None or pair.ask is None) and self._batch is None:
-                    self._pull_sides(pair)
-                    begun_ns = await self._breathe(begun_ns)
-        for pair in queue:
-            if self._bag.get(pair.instrument) is not pair:
-                continue  # superseded while we worked
-            wait = self._execute(pair)
-            if wait <= 0:
-                self._bag.pop(pair.instrument, None)
-                self.risk.exposure.release(pair.instrument)
-            else:
-                shortest = min(shortest, wait)
             if self._batch is None:
-                begun_ns = await self._breathe(begun_ns)
-        self._send_batch()
-        return shortest
+                await self._in_chunks([pair for pair in queue if pair.bid is None or pair.ask is None], self._pull_sides)
+        return await self._in_chunks(queue, self._serve)
 
-    async def _breathe(self, begun_ns: int) -> int:
-        """Others have their turn, the writer above all, once we have worked for CHUNK_S; since when we work now."""
-        if self._clock.wall_ns() - begun_ns <= CHUNK_S * 1e9:
-            return begun_ns
-        await trio.lowlevel.checkpoint()
-        return self._clock.wall_ns()
+    async def _in_chunks(self, queue: list[QuotePair], act: Callable[[QuotePair], float]) -> float:
+        """`act` on each; the least answer. What CHUNK_S of it has posted leaves in one write, then others have their turn.
 
-    def _pull_sides(self, pair: QuotePair) -> None:
-        """The cancels of a pair alone, as far as the budget goes: a side that must go waits for nobody's new quote."""
+        In mass all goes into one call, which leaves at the end.
+        """
+        least, left = math.inf, iter(queue)
+        while True:
+            begun_ns = self._clock.wall_ns()
+            with self.link.gathering():
+                for pair in left:
+                    least = min(least, act(pair))
+                    if self._batch is None and self._clock.wall_ns() - begun_ns > CHUNK_S * 1e9:
+                        break
+                else:
+                    self._send_batch()
+                    return least
+            await trio.lowlevel.checkpoint()
+
+    def _serve(self, pair: QuotePair) -> float:
+        """Seconds until budget lets the rest of it go; infinite when it is done with, or superseded while we worked."""
+        if self._bag.get(pair.instrument) is not pair:
+            return math.inf
+        wait = self._execute(pair)
+        if wait > 0:
+            return wait
+        self._bag.pop(pair.instrument, None)
+        self.risk.exposure.release(pair.instrument)
+        return math.inf
+
+    def _pull_sides(self, pair: QuotePair) -> float:
+        """The cancels of a pair alone, as far as the budget goes: a side that must go waits for nobody's new quote.
+
+        Infinite: nothing here is waited for, the pair is still to be served.
+        """
         now = trio.current_time()
         if self._bag.get(pair.instrument) is not pair:
-            return
+            return math.inf
         for action in self._plan(pair, now):
             if action.kind is not ActionKind.CANCEL or action.order is None:
                 continue
             if self.budget.wait_for(Pool.MATCHING, now, instrument=pair.instrument, cancel=True) <= 0:
                 self._cancel(action.order, now)
+        return math.inf
 
     def _weight(self, pair: QuotePair, now: float) -> float:
         """Pulls first, then money lost by waiting; the time since it was last served lifts what would else starve."""
@@ -351,7 +362,10 @@ class OrderDesk:
             self.clerk.take(Answered(posted, part.kind, part.order, part.old, outcome))
         if posted.error is not None and self._mass.is_withdrawn(posted.error[0]):
             self._mass.is_on, self._mass, self._batch = False, None, None
-            self.clerk.on_event("warning", f"mass quotes were withdrawn ({posted.error[1]}): going on with single orders")
+            if self._settings.quote_mode == "mass":
+                self.clerk.give_up(NotGranted(posted.error[0], NO_MASS))
+            else:
+                self.clerk.on_event("warning", f"mass quotes are withdrawn ({posted.error[1]}): going on with single orders")
 
     def _whole(self, pair: QuotePair, now: float) -> QuotePair:
         """A pair of which one side keeps being refused is pulled whole after `retry_side_s`: half a quote is a bet."""

@@ -17,6 +17,7 @@ from actors.console.listing import choose
 from actors.console.plan import CellFacts
 from actors.console.settings import CellSettings, Settings
 from actors.market_data import MarketData
+from actors.rights import require_rights
 from actors.trading.errors import ConfigError, OutcomeUnknown, VenueUnreachable
 from actors.venues.access import Access
 from actors.venues.dialect import AccountFacts, Script
@@ -36,7 +37,10 @@ async def preflight(settings: Settings, access: Access) -> AccountFacts:
     """
     for cell in settings.cells:
         await look(settings, cell, access)
-    return await ask_account(settings, access)
+    facts = await ask_account(settings, access)
+    for cell in settings.cells:
+        require_rights(cell, facts)
+    return facts
 
 
 async def ask_account(settings: Settings, access: Access) -> AccountFacts:
@@ -48,6 +52,7 @@ async def ask_account(settings: Settings, access: Access) -> AccountFacts:
         async with RestLink(access.rest_form(clock), settings.venue.request_timeout_s) as rest:
             while True:
                 try:
+                    await rest.follow(dialect.prove_rights())
                     return await rest.follow(dialect.find_account())
                 except OutcomeUnknown:
                     await trio.sleep(RETRY_S)

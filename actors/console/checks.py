@@ -19,7 +19,7 @@ from actors.console.keys import key_problem, wallet_problem
 from actors.console.ranges import range_problem, shown
 from actors.console.settings import CellSettings, Settings, VenueSettings
 from actors.trading.errors import ConfigError
-from actors.venues.names import expiry_text, parse_expiry
+from actors.venues.names import expiry_text, parse_expiry, parse_name
 
 EXPIRY_WORDS = ("nearest", "nearest-weekly", "nearest-monthly")
 UNDERLYINGS = {"derive": ("ETH", "BTC"), "deribit": ("ETH", "BTC", "ETH_USDC", "BTC_USDC", "SOL_USDC", "XRP_USDC")}
@@ -136,7 +136,8 @@ def _check_key(venue: VenueSettings, is_needed: bool, say: Say) -> None:
 def _check_cell(cell: CellSettings, at: str, settings: Settings, say: Say, warnings: list[str]) -> None:
     known = UNDERLYINGS.get(settings.venue.exchange, ())
     if known and cell.underlying not in known:
-        say(f"{at}.underlying", f"{shown(cell.underlying)} is not traded here; choose {' or '.join(known[:2])}")
+        choice = f"{', '.join(known[:-1])} or {known[-1]}"
+        say(f"{at}.underlying", f"{shown(cell.underlying)} is not traded here; choose {choice}")
     _check_choice(cell, at, say)
     if cell.quoting.bid_only and cell.quoting.ask_only:
         say(f"{at}.quoting.bid_only", "contradicts ask_only; give one of them, or none to quote both sides")
@@ -155,6 +156,8 @@ def _check_choice(cell: CellSettings, at: str, say: Say) -> None:
     if cell.instruments:
         if cell.strikes or cell.all_strikes or cell.expiries:
             say(f"{at}.instruments", "already says expiry and strike; leave out expiries, strikes and all_strikes")
+        for name in cell.instruments:
+            _check_name(name, cell.underlying, f"{at}.instruments", say)
         return
     if not cell.expiries:
         say(f"{at}.expiries", "is missing; give -expiry YYYYMMDD, or expiries in the file's [[cells]]")
@@ -167,6 +170,19 @@ def _check_choice(cell: CellSettings, at: str, say: Say) -> None:
             cell.expiries[position] = normal_expiry(text)
         except ValueError as error:
             say(f"{at}.expiries", str(error))
+
+
+def _check_name(text: str, underlying: str, path: str, say: Say) -> None:
+    try:
+        name = parse_name(text)
+    except ValueError:
+        examples = f"{underlying}-20261225-2800-C or {underlying}-25DEC26-2800-C"
+        say(path, f"{shown(text)} is no instrument; give names like {examples}")
+        return
+    if name.kind is None:
+        say(path, f"{shown(text)} is a perpetual; name options")
+    elif name.underlying != underlying:
+        say(path, f"{shown(text)} is on {name.underlying}, this cell on {underlying}; give underlying {name.underlying}")
 
 
 def normal_expiry(text: str) -> str:

@@ -20,7 +20,7 @@ import attrs
 from actors.console.exits import Exit
 from actors.console.flags import two_dashes
 from actors.console.secrets import redact, remember
-from actors.trading.errors import ConfigError, StrikemakerError, VenueRefused, VenueUnreachable
+from actors.trading.errors import ConfigError, NotGranted, StrikemakerError, VenueRefused, VenueUnreachable
 
 NAME = "strikemaker"
 
@@ -133,6 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except VenueUnreachable as error:
         complain(f"venue unreachable: {error}")
         return Exit.UNREACHABLE
+    except NotGranted as error:
+        complain(str(error))
+        return Exit.REFUSED
     except VenueRefused as error:
         complain(f"venue refused: {error}")
         return Exit.REFUSED

@@ -8,6 +8,7 @@ is listed, tradable at `now_s`, and can carry the configured size.
 from __future__ import annotations
 
 import contextlib
+import difflib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -115,8 +116,8 @@ def _by_name(cell: CellSettings, options: Sequence[Instrument], problems: list[s
     for name in cell.instruments:
         found = known.get(_key(name))
         if found is None:
-            kin = [one.name for one in options if one.name[:4] == name.upper()[:4]][:SHOWN]
-            problems.append(f"instruments: {name} is not listed; listed are for example {', '.join(kin) or options[0].name}")
+            near = ", ".join(difflib.get_close_matches(name.upper(), [one.name for one in options], SHOWN, 0.0))
+            problems.append(f"instruments: {name} is not listed; the nearest are {near}")
         else:
             picked.append(found)
     return list(dict.fromkeys(picked))

@@ -26,6 +26,14 @@ class VenueRefused(StrikemakerError):
         self.detail = detail
 
 
+class NotGranted(VenueRefused):
+    """Credentials that are not taken, or a right that they do not carry: the text names the field and what to do."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.args = (text,)
+
+
 class OutcomeUnknown(StrikemakerError):
     """The request may or may not have taken effect: only evidence from the venue settles it."""
 

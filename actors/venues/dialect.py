@@ -363,6 +363,9 @@ class Dialect(Protocol):
     def find_account(self) -> Script[AccountFacts]:
         """The account without login and without changing a setting of it: for REST."""
 
+    def prove_rights(self) -> Script[None]:
+        """Before anybody is born, over REST: may these credentials trade? Raises NotGranted."""
+
     def close_private(self, facts: AccountFacts) -> Script[None]:
         """After the proof: restore what the account had before us."""
 

@@ -73,6 +73,10 @@ BAD_FLAGS = {
         [*CHOICE, "-underlying", "DOGE"],
         '-underlying: "DOGE" is not traded here; choose ETH or BTC',
     ),
+    "unknown underlying on deribit": (
+        [*CHOICE, "-exchange", "deribit", "-underlying", "DOGE_USDC"],
+        '-underlying: "DOGE_USDC" is not traded here; choose ETH, BTC, ETH_USDC, BTC_USDC, SOL_USDC or XRP_USDC',
+    ),
     "unknown strategy": (
         [*CHOICE, "-strategy", "imrpove"],
         "-strategy: no strategy 'imrpove'; choose one of ",
@@ -160,6 +164,18 @@ BAD_FLAGS = {
     "instruments and expiry": (
         [*CHOICE, "-instruments", "ETH-20261225-2800-C"],
         "-instruments: already says expiry and strike; leave out expiries, strikes and all_strikes",
+    ),
+    "instrument of another underlying": (
+        ["-exchange", "deribit", "-instruments", "ETH_USDC-25DEC26-2800-C"],
+        '-instruments: "ETH_USDC-25DEC26-2800-C" is on ETH_USDC, this cell on ETH; give underlying ETH_USDC',
+    ),
+    "no instrument": (
+        ["-exchange", "deribit", "-instruments", "ETH-25DEC26-2800-X"],
+        '-instruments: "ETH-25DEC26-2800-X" is no instrument; give names like ETH-20261225-2800-C or ETH-25DEC26-2800-C',
+    ),
+    "a perpetual to quote": (
+        ["-exchange", "deribit", "-instruments", "ETH-PERPETUAL"],
+        '-instruments: "ETH-PERPETUAL" is a perpetual; name options',
     ),
     "chain not there": (
         [*CHOICE, "-chain", "nowhere/chain.csv.gz"],

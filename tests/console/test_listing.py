@@ -91,9 +91,9 @@ def test_a_name_is_understood_in_either_venues_spelling(name: str) -> None:
 
 
 def test_a_name_that_is_not_listed_is_told() -> None:
-    """With examples of names that are."""
+    """With the names that are nearest to it."""
     (line,) = complaints(expiries=[], all_strikes=False, instruments=["ETH-20261225-2850-C"])
-    assert line.startswith("instruments: ETH-20261225-2850-C is not listed; listed are for example ETH-")
+    assert line.startswith("instruments: ETH-20261225-2850-C is not listed; the nearest are ETH-20261225-2800-C, ")
 
 
 def sized(size: float | None, **limits: float) -> dict[str, object]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import attrs
 
-from actors.trading.errors import ConfigError
+from actors.trading.errors import ConfigError, NotGranted
+from actors.venues.deribit.codes import INVALID_CREDENTIALS, SCOPE_EXCEEDED
 from actors.venues.dialect import Call
 
 SCOPES = ("trade:read_write", "account:read_write")
@@ -43,6 +44,14 @@ class Credentials:
         if not (client_id and colon and secret) or any(c.isspace() for c in text.strip()):
             raise ConfigError("private key: is no Deribit API key; give client_id:client_secret as Deribit shows them")
         return cls(client_id, secret)
+
+    def not_taken(self) -> NotGranted:
+        """The venue's "no", in words for the operator. The id is no secret."""
+        return NotGranted(
+            INVALID_CREDENTIALS,
+            f"private_key: Deribit does not take client id {self.client_id} with this secret ({INVALID_CREDENTIALS});"
+            " copy both again (the testnet's keys are not the live ones), and look whether this machine's clock is right",
+        )
 
     def sign(self, text: str) -> str:
         """HMAC-SHA256 of the text under the secret, lower-case hex."""
@@ -74,11 +83,13 @@ class Credentials:
 
 
 def require_scope(granted: str) -> None:
-    """ConfigError that names what the key may not do; a granted scope can be narrower than the one asked for."""
+    """NotGranted names what the key may not do; a granted scope can be narrower than the one asked for."""
     held = granted.split()
     missing = [scope for scope in SCOPES if scope not in held]
     if missing:
-        raise ConfigError(
-            f"private key: the API key lacks {' and '.join(missing)} (it was granted: {granted or 'nothing'});"
-            " give it that scope in Deribit's API settings"
+        held_of_those = [scope for scope in held if scope.partition(":")[0] in ("trade", "account")]
+        raise NotGranted(
+            SCOPE_EXCEEDED,
+            f"private_key: this API key lacks {' and '.join(missing)} (it has {' '.join(held_of_those) or 'nothing'});"
+            " give it that scope in Deribit's API settings",
         )

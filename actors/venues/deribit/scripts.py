@@ -19,7 +19,7 @@ from actors.venues.deribit import rows
 from actors.venues.deribit.account import RENEW_AT, facts_of
 from actors.venues.deribit.auth import SCOPE_WANTED, Credentials, SecretCall, require_scope
 from actors.venues.deribit.calls import call
-from actors.venues.deribit.codes import ORDER_NOT_FOUND
+from actors.venues.deribit.codes import INVALID_CREDENTIALS, ORDER_NOT_FOUND
 from actors.venues.deribit.decode import FrameReader, is_true
 from actors.venues.deribit.listings import read_instrument
 from actors.venues.deribit.names import currency_of, perp_name
@@ -89,7 +89,14 @@ class Conversations:
 
     def find_account(self) -> Script[AccountFacts]:
         """The account, changing nothing: all the guard's REST session needs."""
-        return facts_of((yield from self._summary()), math.inf, cancel_on_disconnect=False)
+        try:
+            return facts_of((yield from self._summary()), math.inf, cancel_on_disconnect=False)
+        except VenueRefused as refusal:
+            raise self._named(refusal) from None
+
+    def prove_rights(self) -> Script[None]:
+        """Only a login says what the key may do. NotGranted when that is too little."""
+        yield from self._log_in()
 
     def renew_login(self) -> Script[float]:
         """By the refresh token, or anew where that is refused; seconds until it is due again."""
@@ -112,7 +119,16 @@ class Conversations:
             if self._sends_secret
             else self._credentials.by_signature(stamp_ms, f"{stamp_ms:x}{self._logins:04x}")
         )
-        return (yield from self._authenticate({**proof, "scope": SCOPE_WANTED}))
+        try:
+            return (yield from self._authenticate({**proof, "scope": SCOPE_WANTED}))
+        except VenueRefused as refusal:
+            raise self._named(refusal) from None
+
+    def _named(self, refusal: VenueRefused) -> VenueRefused:
+        """Of bad credentials, in words that name the field."""
+        if refusal.code != INVALID_CREDENTIALS or self._credentials is None:
+            return refusal
+        return self._credentials.not_taken()
 
     def _authenticate(self, params: dict[str, Any]) -> Script[float]:
         plain = call("public/auth", params, kind="login")

@@ -98,6 +98,9 @@ class DeribitDialect:
         """The account without login and without touching cancel-on-disconnect: for REST."""
         return self._scripts.find_account()
 
+    def prove_rights(self) -> Script[None]:
+        return self._scripts.prove_rights()
+
     def close_private(self, facts: AccountFacts) -> Script[None]:
         """Nothing to restore: cancel-on-disconnect is the connection's and ends with it."""
         return

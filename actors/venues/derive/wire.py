@@ -120,6 +120,11 @@ class DeriveDialect:
         """The account without login and without touching cancel-on-disconnect: for REST."""
         return self._scripts.find_account()
 
+    def prove_rights(self) -> Script[None]:
+        """Nothing is asked: what a session key may not do, the venue says at its first order."""
+        return
+        yield Call("")  # makes this a generator, like every script
+
     def close_private(self, facts: AccountFacts) -> Script[None]:
         return self._scripts.close_private(facts)
 

@@ -7,7 +7,7 @@ import base64
 import pytest
 from deribit_kit import KEY
 
-from actors.trading.errors import ConfigError
+from actors.trading.errors import ConfigError, NotGranted
 from actors.venues.deribit.auth import Credentials, SecretCall, require_scope
 
 SECRET = KEY.partition(":")[2]
@@ -59,7 +59,7 @@ def test_an_http_header_signs_verb_path_and_body():
 def test_a_key_without_the_rights_is_refused_by_their_names():
     """Reading is not writing; more than needed is fine."""
     require_scope("account:read_write block_trade:read connection mainaccount trade:read_write wallet:read")
-    with pytest.raises(ConfigError, match=r"lacks trade:read_write \(it was granted: account:read_write trade:read\)"):
+    with pytest.raises(NotGranted, match=r"lacks trade:read_write \(it has account:read_write trade:read\)"):
         require_scope("account:read_write trade:read")
-    with pytest.raises(ConfigError, match=r"trade:read_write and account:read_write \(it was granted: nothing"):
+    with pytest.raises(NotGranted, match=r"trade:read_write and account:read_write \(it has nothing"):
         require_scope("")

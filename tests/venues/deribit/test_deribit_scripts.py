@@ -26,7 +26,7 @@ from deribit_kit import (
     trade_row,
 )
 
-from actors.trading.errors import ConfigError, OutcomeUnknown, StrikemakerError, VenueRefused
+from actors.trading.errors import ConfigError, NotGranted, OutcomeUnknown, StrikemakerError, VenueRefused
 from actors.venues.deribit.auth import Credentials
 from actors.venues.deribit.scripts import FRAME_BYTES, batches
 from actors.venues.deribit.wire import DeribitDialect
@@ -140,8 +140,18 @@ def test_a_narrower_scope_than_asked_for_stops_the_start():
     """With the names of what is missing."""
     account = Account()
     account.scope = "account:read_write connection trade:read"
-    with pytest.raises(ConfigError, match="lacks trade:read_write"):
+    with pytest.raises(NotGranted, match=r"private_key: .* lacks trade:read_write .* API settings"):
         drive(newcomer().open_private(), account)
+    with pytest.raises(NotGranted, match="lacks trade:read_write"):
+        drive(newcomer().prove_rights(), account)
+
+
+def test_credentials_that_are_not_taken_are_told_by_field_value_and_fix():
+    """The id is shown, the secret never; over a socket as over HTTP."""
+    for script in (newcomer().open_private(), newcomer().prove_rights(), newcomer().find_account()):
+        with pytest.raises(NotGranted, match=r"private_key: Deribit does not take client id AMANDA .*copy both") as caught:
+            drive(script, lambda call, params: Refusal(13004))
+        assert SECRET not in str(caught.value)
 
 
 def test_without_credentials_there_is_no_login():
