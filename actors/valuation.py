@@ -22,6 +22,7 @@ from actors.trading.others import OthersBooks
 from actors.trading.pricing import SECONDS_PER_YEAR, greeks
 from actors.trading.protections import IndexWindow
 from actors.trading.refit import refit
+from actors.trading.settlement import index_share
 from actors.trading.strategies import IndexMoves
 from actors.trading.surface import FairValue, MarkVol, SmileQuote, Surface
 
@@ -59,14 +60,15 @@ class Valuation:
         return self._window.moves(self._clock.now_s())
 
     def forward_of(self, picture: Picture) -> float | None:
-        """The expiry's forward now: the ticker's, moved with the index since the ticker was written."""
+        """The expiry's forward now: the ticker's, moved with the index since the ticker was written; in the last half
+        hour with the part of it that the settlement's average has still to take in."""
         ticker, index = picture.ticker, self._market.index.price
         if ticker is None or (forward := present(ticker.forward)) is None:
             return None
         then = present(ticker.index)
         if index is None or then is None or not self._cell.quoting.protections.index_reprice:
             return forward
-        return forward * index / then
+        return forward * (1.0 + self._index_share(picture.instrument) * (index / then - 1.0))
 
     def fair(self, picture: Picture) -> FairValue | None:
         """Own surface, else the venue's mark vol; None when neither is to be had (or nobody needs it)."""
@@ -127,12 +129,15 @@ class Valuation:
             return
         instrument = picture.instrument
         own = greeks(terms.forward, terms.strike, terms.t_years, terms.vol, terms.is_call, terms.discount)
-        self.book.learn(
-            name, str(instrument.expiry_s), metrics_of(own, terms, self._cell.limits, instrument.contract_size)
-        )
+        share = self._index_share(instrument)
+        metrics = metrics_of(own, terms, self._cell.limits, instrument.contract_size, share)
+        self.book.learn(name, str(instrument.expiry_s), metrics)
         self.refresh_exposure(name)
 
     # -- inside
+
+    def _index_share(self, instrument: Instrument) -> float:
+        return 1.0 if instrument.kind is None else index_share(instrument.expiry_s - self._clock.now_s())
 
     def _terms(self, picture: Picture) -> OptionTerms | None:
         instrument, ticker = picture.instrument, picture.ticker

@@ -55,7 +55,7 @@ def index_drift(view: View) -> float:
     now, then = view.index_moves.price, view.market.index
     if view.greeks is None or not now or not then:
         return 0.0
-    move = (now / then - 1) * (view.market.forward or then)
+    move = (now / then - 1) * (view.market.forward or then) * view.index_share
     return view.market.premium(premium_delta(view) * move + view.greeks.gamma * move * move / 2) or 0.0
 
 

@@ -37,19 +37,30 @@ class OptionTerms:
     discount: float = 1.0
 
 
-def metrics_of(greeks: Greeks, terms: OptionTerms, limits: LimitSettings, contract_size: float = 1.0) -> Floats:
+def metrics_of(
+    greeks: Greeks, terms: OptionTerms, limits: LimitSettings, contract_size: float = 1.0, index_share: float = 1.0
+) -> Floats:
     """One contract's metrics: delta (units of the underlying), gamma (delta per quote currency), vega (quote currency per
-    vol point), theta (quote currency a day), then its profit in each scenario, spot shocks outer, vol shocks inner."""
+    vol point), theta (quote currency a day), then its profit in each scenario, spot shocks outer, vol shocks inner.
+
+    `index_share`: of a move of the index, what reaches the settlement value (less than all in the last half hour).
+    """
     now = black76(terms.forward, terms.strike, terms.t_years, terms.vol, terms.is_call, terms.discount)
     profits = [
         black76(
-            terms.forward * (1 + spot), terms.strike, terms.t_years, terms.vol * (1 + vol), terms.is_call, terms.discount
+            terms.forward * (1 + spot * index_share),
+            terms.strike,
+            terms.t_years,
+            terms.vol * (1 + vol),
+            terms.is_call,
+            terms.discount,
         )
         - now
         for spot in limits.scenario_spot
         for vol in limits.scenario_vol
     ]
-    firsts = [greeks.delta, greeks.gamma, greeks.vega / 100, greeks.theta / 365]
+    delta, gamma = greeks.delta * index_share, greeks.gamma * index_share**2
+    firsts = [delta, gamma, greeks.vega / 100, greeks.theta / 365]
     return np.array(firsts + profits) * contract_size
 
 

@@ -42,6 +42,15 @@ class Fixing(msgspec.Struct, frozen=True, gc=False):
         return (1.0 - left) * (self.mean if self.known else forward) + left * forward
 
 
+def index_share(seconds_left: float, window_s: float = WINDOW_S) -> float:
+    """The part of an index move that still reaches the settlement value: what of the average is to come.
+
+    Who values an option on the settlement value (a forward blended with the prints so far, as a venue publishes it) has
+    its delta by the index as delta x this, its gamma as gamma x this squared.
+    """
+    return min(max(seconds_left / window_s, 0.0), 1.0)
+
+
 def prints_known(seconds_left: float, total: int, window_s: float = WINDOW_S) -> int:
     """How many of `total` evenly spaced prints are past; the last one falls on the expiry itself."""
     elapsed = window_s - seconds_left

@@ -31,7 +31,7 @@ def broken(day: Book, limits: LimitSettings) -> list[str]:
     return [one.text for one in judge(day.rows, held_to).violations if one.invariant == "within Greek limits"]
 
 
-# At the money, some five days before the end: delta 0.51, vega 1.4 a vol point, theta 8 a day, a tenth down costs 78 of premium.
+# At the money, five days before the end: delta 0.51, vega 1.4 a vol point, theta 8 a day, a tenth down costs 78.
 @pytest.mark.parametrize(
     ("limits", "name"),
     [

@@ -6,12 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from quoting_markets import deribit_call, derive_call, fair_value, market, priced_view, view_of
+from quoting_markets import NOW_S, deribit_call, derive_call, fair_value, market, priced_view, view_of
 
 from actors.trading.fair import fair_of, index_drift, maker_fee, premium_delta, stand
 from actors.trading.instruments import FeeSchedule
 from actors.trading.pricing import greeks
 from actors.trading.strategies import IndexMoves
+from actors.trading.strategies.theoretical import expected_move
 
 
 def test_our_own_surface_comes_first() -> None:
@@ -61,6 +62,15 @@ def test_an_index_move_reprices_the_mark_to_second_order(option: object, index: 
     assert view.mark is not None
     step = abs(expected - view.mark)
     assert view.mark + index_drift(view) == pytest.approx(expected, abs=0.03 * step + 1e-12)
+
+
+def test_in_the_last_half_hour_an_index_move_counts_by_what_is_still_to_be_averaged() -> None:
+    """With fifteen minutes left half of the settlement is known: the mark moves by half of what it would have."""
+    view = priced_view(derive_call(expiry_s=NOW_S + 900), index_moves=IndexMoves(price=3000.6))
+    assert view.index_share == 0.5
+    assert view.greeks is not None
+    assert index_drift(view) == pytest.approx(0.3 * view.greeks.delta + view.greeks.gamma * 0.3**2 / 2)
+    assert expected_move(view, 1.0) == pytest.approx(1500.0 * 0.6 * (1 / (365 * 86400)) ** 0.5)
 
 
 def test_the_makers_fee_is_a_rate_of_the_index_capped_by_the_premium() -> None:

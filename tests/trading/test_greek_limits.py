@@ -106,3 +106,12 @@ def test_nobody_has_room_while_something_held_is_without_greeks() -> None:
     book.learn("b", "e", np.array([1.0, 0.0, 0.0, 0.0]))
     book.update("b", 2.0, 0.0, 0.0)
     assert book.room("a", 1)[0] == 1.0
+
+
+def test_metrics_fade_while_the_settlement_is_averaged() -> None:
+    """Half of it known: half the delta, a quarter of the gamma, half the spot shock; vega as it is."""
+    own = LimitSettings(scenario_spot=[-0.1], scenario_vol=[0.0])
+    now, terms = greeks(3000.0, 3000.0, 1e-4, 0.6, True), OptionTerms(3000.0, 3000.0, 1e-4, 0.6, True)
+    plain, faded = metrics_of(now, terms, own), metrics_of(now, terms, own, index_share=0.5)
+    assert faded[:3].tolist() == [plain[0] / 2, plain[1] / 4, plain[2]]
+    assert faded[4] == black76(2850.0, 3000.0, 1e-4, 0.6, True) - now.price

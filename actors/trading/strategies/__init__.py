@@ -25,6 +25,7 @@ from actors.trading.books import Market, fair_mark, present
 from actors.trading.errors import ConfigError
 from actors.trading.instruments import OptionKind
 from actors.trading.pricing import SECONDS_PER_YEAR, Greeks, black76, greeks
+from actors.trading.settlement import index_share
 from actors.trading.surface import FairValue
 
 Terms = tuple[tuple[str, float], ...]
@@ -54,6 +55,11 @@ class View(msgspec.Struct, frozen=True, dict=True):
     def t_years(self) -> float:
         """To expiry in years of 365 days; never negative."""
         return max(0.0, (self.market.instrument.expiry_s - self.now_s) / SECONDS_PER_YEAR)
+
+    @property
+    def index_share(self) -> float:
+        """The part of an index move that reaches the settlement value: falls from 1 over the last half hour."""
+        return index_share(self.t_years * SECONDS_PER_YEAR)
 
     @cached_property
     def mark(self) -> float | None:

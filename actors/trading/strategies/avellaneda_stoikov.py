@@ -65,7 +65,7 @@ def sigma_of(view: View, given: float) -> float | None:
         return given
     if view.greeks is None or view.vol is None or view.market.forward is None:
         return None
-    return abs(premium_delta(view)) * view.market.forward * view.vol / math.sqrt(DAYS_PER_YEAR)
+    return abs(premium_delta(view)) * view.index_share * view.market.forward * view.vol / math.sqrt(DAYS_PER_YEAR)
 
 
 def stand_in_units(view: View, half: float, shift: float, in_vol: bool, max_skew: float, terms: list[Term]) -> Wish:

@@ -98,10 +98,10 @@ class Theoretical:
 
 
 def expected_move(view: View, seconds: float) -> float:
-    """One standard deviation of the index over some seconds, in quote currency, at the livelier of implied and
-    realised volatility."""
+    """What one standard deviation of the index over some seconds does to the settlement value, in quote currency, at
+    the livelier of implied and realised volatility."""
     vol = max(view.vol or 0.0, view.index_moves.vol_annual or 0.0)
-    return (view.market.forward or 0.0) * vol * math.sqrt(seconds / SECONDS_PER_YEAR)
+    return (view.market.forward or 0.0) * view.index_share * vol * math.sqrt(seconds / SECONDS_PER_YEAR)
 
 
 def thinness(market: Market, full_contracts: float) -> float:
