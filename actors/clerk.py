@@ -26,6 +26,7 @@ from actors.trading.errors import VenueRefused
 from actors.trading.instruments import Instrument, Side
 from actors.trading.orders import Order, OrderState, OrderTable
 from actors.venues.dialect import (
+    AccountState,
     Dialect,
     Fill,
     MmpTripped,
@@ -148,6 +149,8 @@ class Clerk:
                 self.apply_fill(news)
             case MmpTripped():
                 self.on_mmp(news.until_ms)
+            case AccountState():
+                self.note_account(news)
             case SettledPrice():
                 self.risk.exposure.set_position(news.instrument, 0)
                 self._journal.write("settled", instrument=news.instrument, amount=news.amount)
@@ -263,6 +266,8 @@ class Clerk:
                 self.on_mmp(None)
             case Refusal.LOGIN:
                 self.on_login_lost()
+            case Refusal.LOCKED:
+                self.note_account(AccountState(False, self.dialect.explain(code)))
             case Refusal.SIGNATURE:
                 self._bad_signatures += 1
             case _:
@@ -270,6 +275,13 @@ class Clerk:
         fatal = self.dialect.is_fatal(code)
         if fatal and (self.dialect.classify(code) is not Refusal.SIGNATURE or self._bad_signatures > 1):
             self.give_up(VenueRefused(code, self.dialect.explain(code)))
+
+    def note_account(self, state: AccountState) -> None:
+        """A locked account quotes nothing; it goes on once the venue says that the lock is gone."""
+        if state.tradable:
+            self.risk.resume("account")
+        else:
+            self.risk.halt("account", f"the account may not trade: {state.reason}")
 
     def give_up(self, why: VenueRefused) -> None:
         """Nothing new from now on; the watch ends the cell, cleanly."""

@@ -111,7 +111,11 @@ class Truth:
             self.desk.orders.proven_gone(order, "connection lost")
         await self._read_positions()
         self._note_operators(await self.desk.follow(dialect.open_orders(self._underlying)))
+        await self._ask_account()
         self._log_leftovers()
+
+    async def _ask_account(self) -> None:
+        self.desk.clerk.note_account(await self.desk.follow(self.desk.dialect.account_state(self._underlying)))
 
     def _note_operators(self, resting: list[VenueOrder]) -> None:
         """The account's orders that are not ours: no reference for a price, and never touched."""
@@ -265,6 +269,7 @@ class Truth:
                 self._alarm(f"{held.instrument} {held.side.name} {held.client_id} is open here, not at the venue")
                 orders.lost(held, trio.current_time())
                 self.desk.clerk.unknown_bell.ring()
+        await self._ask_account()
         await self._read_fills()  # one whose notification never came is applied now
         orders.forget_settled(self._clock.now_ms() - 10 * OVERLAP_MS)
 

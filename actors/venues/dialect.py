@@ -167,6 +167,13 @@ class PlatformState(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class AccountState(msgspec.Struct, frozen=True):
+    """Whether the venue lets this account trade at all: locked by its owner, by the venue, or not."""
+
+    tradable: bool
+    reason: str = ""
+
+
 class MmpTripped(msgspec.Struct, frozen=True):
     until_ms: int
     """0: frozen until reset by hand."""
@@ -189,6 +196,7 @@ News = (
     | Listed
     | InstrumentState
     | PlatformState
+    | AccountState
     | MmpTripped
     | SettledPrice
     | VenueOrder
@@ -224,6 +232,8 @@ class Refusal(StrEnum):
     MARGIN = "margin"
     PROTECTED = "protected"
     """Market-maker protection has tripped."""
+    LOCKED = "locked"
+    """The account may only cancel until somebody unlocks it."""
     SIGNATURE = "signature"
     LOGIN = "login"
     """The venue no longer knows who we are: refused unread, and only a new connection helps."""
@@ -431,6 +441,9 @@ class Dialect(Protocol):
 
     def fills_since(self, since_ms: int, underlying: str) -> Script[list[Fill]]:
         """Every execution of the account since a venue time, oldest first; paging done."""
+
+    def account_state(self, underlying: str) -> Script[AccountState]:
+        """Whether the account is locked, where the venue can be asked."""
 
     def server_time(self) -> Script[int]:
         """Venue's clock, ms."""

@@ -128,6 +128,43 @@ async def test_a_refused_move_is_settled_by_evidence(form: Form, code: int, auto
         assert cell.proof.confirmed
 
 
+@on_deribit
+async def test_a_locked_account_is_pulled_from_and_quotes_again_when_it_is_unlocked(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Told by the venue, or by its refusals and the audit's question where no notice came; the operator hears of both."""
+    async with open_stage(form.paper()) as stage:
+        cell, face = stage.cell(form.settings()), stage.exchange.face
+        said: list[str] = []
+        cell.on_event = lambda level, text: said.append(text)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cell.run)
+            await quoting(cell)
+            face.lock(ACCOUNT, True)
+            await trio.sleep(2)
+            assert resting(stage) == {}
+            seen = len(stage.exchange.ledger.records)
+            await trio.sleep(10)
+            assert form.sent(stage, seen) == []
+            face.lock(ACCOUNT, False)
+            await quoting(cell)
+            assert [text for text in said if "account" in text] == [
+                "halt: the account may not trade: locked by the venue or its owner (ALL)", "resume: account",
+            ]
+
+            face.clients.users[ACCOUNT].is_locked = True  # and nobody says so
+            while "account" not in cell.risk.halts:
+                await trio.sleep(0.1)
+            await trio.sleep(2)
+            assert resting(stage) == {}
+            face.clients.users[ACCOUNT].is_locked = False
+            await trio.sleep(40)
+            await quoting(cell)
+            nursery.cancel_scope.cancel()
+        assert cell.truth.alarms == 0
+        assert cell.proof.confirmed
+
+
 async def test_a_forgotten_login_costs_the_connection_and_nothing_else(autojump_clock: trio.testing.MockClock) -> None:
     """Whoever is not known any more logs in again on a new connection and quotes on."""
     async with open_stage(ORDERS.paper()) as stage:

@@ -136,7 +136,7 @@ MEANINGS: dict[int, str] = {
     13910: "our own bid and ask would cross",
 }
 
-FATAL = frozenset((10019, 11042, 11098, 13004, 13021, 13031, 13403, 13668))
+FATAL = frozenset((11042, 13004, 13021, 13031, 13403, 13668))
 """Retrying cannot help. 13009 can: another connection logs in again."""
 
 AMBIGUOUS = frozenset((10001, 10050, 11031, 11094, 13888))
@@ -166,6 +166,8 @@ CLASSES: dict[int, Refusal] = {
     13028: Refusal.UNREAD,
     13043: Refusal.UNREAD,
     10009: Refusal.MARGIN,
+    10019: Refusal.LOCKED,
+    11098: Refusal.LOCKED,
     10037: Refusal.MARGIN,
     10039: Refusal.MARGIN,
     13030: Refusal.PROTECTED,

@@ -15,8 +15,10 @@ from actors.trading.instruments import Side
 from actors.venues.deribit import rows
 from actors.venues.deribit.feeds import GONE_STATES, Decoder, market_decoder, read_index, read_state
 from actors.venues.deribit.listings import read_instrument
+from actors.venues.deribit.names import currency_of
 from actors.venues.deribit.terms import Board
 from actors.venues.dialect import (
+    AccountState,
     Fill,
     Listed,
     MmpTripped,
@@ -35,6 +37,8 @@ _STATUS = {
 """Whatever else (open, untriggered, speed_bumped, values to come) is alive for all we know."""
 
 _SIDE = {"buy": Side.BID, "sell": Side.ASK}
+LOCK_CHANNEL = "user.lock"
+EVERY_CURRENCY = "ALL"
 SETTLED_CHANNEL = "instrument.state.any.any"
 """Joined by the private link only, where a delivery means that the account's position is gone."""
 
@@ -42,6 +46,7 @@ _state = rows.reader(rows.StateRow)
 _platform = rows.reader(rows.PlatformRow)
 _mmp_trigger = rows.reader(rows.MmpTriggerRow)
 _changes = rows.reader(rows.Changes)
+_lock = rows.reader(rows.LockRow)
 
 Identify = Callable[[rows.OrderRow], str]
 """Our identity of a mass quote's order, which carries no label; empty when it is none of ours."""
@@ -65,6 +70,8 @@ class FrameReader:
         """Why the venue takes no orders at all."""
         self._locked: set[str] = set()
         """Indices that are locked, ours or not."""
+        self._account_locks: set[str] = set()
+        """Currencies in which the account is locked, ours or not."""
 
     def decoder(self, channel: str) -> Decoder:
         """A decoder bound to its channel's instrument, once per channel; one not yet learned is looked for again.
@@ -89,6 +96,8 @@ class FrameReader:
             return self._settled
         if channel == "platform_state":
             return self._platform
+        if channel == LOCK_CHANNEL:
+            return self._account_lock
         by_words: dict[tuple[str, ...], Decoder] = {
             ("deribit_price_index",): read_index,
             ("instrument", "state"): read_state,
@@ -136,6 +145,24 @@ class FrameReader:
         return PlatformState(not why, ", ".join(why))
 
     # -- the account
+
+    def _account_lock(self, data: msgspec.Raw) -> Iterable[News]:
+        row = _lock.decode(data)
+        if row.currency == EVERY_CURRENCY and not is_locked(row):
+            self._account_locks.clear()
+        (self._account_locks.add if is_locked(row) else self._account_locks.discard)(row.currency)
+        return (self.account(),)
+
+    def note_account(self, locks: Iterable[rows.LockRow]) -> AccountState:
+        """As asked for: whatever is not on the list is not locked."""
+        self._account_locks = {row.currency for row in locks if is_locked(row)}
+        return self.account()
+
+    def account(self) -> AccountState:
+        """As it concerns the instruments we were taught."""
+        ours = {EVERY_CURRENCY, *(currency_of(terms.instrument.underlying) for terms in self._board.all())}
+        locked = sorted(self._account_locks & ours)
+        return AccountState(not locked, f"locked by the venue or its owner ({', '.join(locked)})" if locked else "")
 
     def _changes(self, data: msgspec.Raw) -> Iterable[News]:
         """Orders first, so that a fill finds the order it belongs to."""
@@ -193,6 +220,10 @@ def side_of(direction: str) -> Side:
     if side is None:
         raise ValueError(f"direction {direction!r} is neither buy nor sell")
     return side
+
+
+def is_locked(row: rows.LockRow) -> bool:
+    return is_true(row.locked) or is_true(row.enabled)
 
 
 def is_true(flag: bool | str | None) -> bool:

@@ -84,6 +84,15 @@ class PlatformRow(msgspec.Struct, gc=False):
     maintenance: bool | None = None
 
 
+class LockRow(msgspec.Struct, gc=False):
+    """`locked` in notifications and examples, `enabled` in the documented schema: enabled is the lock."""
+
+    currency: str = ""
+    locked: bool | str | None = None
+    enabled: bool | str | None = None
+    message: str | None = None
+
+
 class MmpTriggerRow(msgspec.Struct, gc=False):
     index_name: str
     frozen_until: int = 0

@@ -24,7 +24,7 @@ from actors.venues.deribit.decode import FrameReader, is_true
 from actors.venues.deribit.listings import read_instrument
 from actors.venues.deribit.names import currency_of, perp_name
 from actors.venues.deribit.terms import Board
-from actors.venues.dialect import AccountFacts, Fill, Script, VenueOrder
+from actors.venues.dialect import AccountFacts, AccountState, Fill, Script, VenueOrder
 from actors.venues.dialogue import ask, readable
 from actors.venues.names import underlying_of
 
@@ -264,6 +264,14 @@ class Conversations:
         yield from self._learn_missing(row.instrument_name for row in ours)
         ours.sort(key=lambda row: row.timestamp)
         return readable(self._reader.fill, ours, request)
+
+    def account_state(self, underlying: str) -> Script[AccountState]:
+        """A venue that does not say is taken to have no lock: its refusals tell."""
+        try:
+            locks = yield from ask(call("private/get_user_locks", {}, kind="locks"), list[rows.LockRow])
+        except VenueRefused:
+            return AccountState(True)
+        return self._reader.note_account(locks)
 
     def server_time(self) -> Script[int]:
         return (yield from ask(call("public/get_time", {}, kind="time"), int))

@@ -19,7 +19,7 @@ from actors.trading.instruments import Instrument
 from actors.venues.deribit import codes
 from actors.venues.deribit.auth import Credentials
 from actors.venues.deribit.calls import CallWriter
-from actors.venues.deribit.decode import SETTLED_CHANNEL, FrameReader
+from actors.venues.deribit.decode import LOCK_CHANNEL, SETTLED_CHANNEL, FrameReader
 from actors.venues.deribit.mass import MassQuotes
 from actors.venues.deribit.names import currency_of, index_of
 from actors.venues.deribit.outcomes import read_outcome
@@ -28,6 +28,7 @@ from actors.venues.deribit.scripts import Conversations
 from actors.venues.deribit.terms import Board
 from actors.venues.dialect import (
     AccountFacts,
+    AccountState,
     Call,
     Fill,
     MassQuoting,
@@ -134,7 +135,7 @@ class DeribitDialect:
 
     def private_channels(self, underlying: str) -> list[str]:
         changes = f"user.changes.option.{currency_of(underlying)}.raw"
-        return [changes, f"user.mmp_trigger.{self._index(underlying)}", SETTLED_CHANNEL]
+        return [changes, f"user.mmp_trigger.{self._index(underlying)}", LOCK_CHANNEL, SETTLED_CHANNEL]
 
     def _index(self, underlying: str) -> str:
         return self.board.index_name(underlying, index_of(underlying))
@@ -199,6 +200,9 @@ class DeribitDialect:
 
     def fills_since(self, since_ms: int, underlying: str) -> Script[list[Fill]]:
         return self._scripts.fills_since(since_ms, underlying)
+
+    def account_state(self, underlying: str) -> Script[AccountState]:
+        return self._scripts.account_state(underlying)
 
     def server_time(self) -> Script[int]:
         return self._scripts.server_time()

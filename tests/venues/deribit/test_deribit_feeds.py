@@ -9,11 +9,13 @@ import pytest
 from deribit_kit import LABEL, LINEAR, NAME, OPTION, ORDER_ID, listing, maker, order_row, raw, trade_row
 from hypothesis import given
 from hypothesis import strategies as st
+from script_kit import Refusal, drive
 
 from actors.trading.instruments import LadderStep, Numeraire, OptionKind, Side
 from actors.venues.deribit.listings import read_instrument
 from actors.venues.deribit.wire import BOOKS, DeribitDialect
 from actors.venues.dialect import (
+    AccountState,
     BookGap,
     BookUpdate,
     Fill,
@@ -319,3 +321,26 @@ def test_what_is_neither_option_nor_perpetual_is_refused():
     assert not read_instrument(raw(listing(is_active=False)))[1]
     with pytest.raises(ValueError, match="is no grid"):
         read_instrument(raw(listing(tick_size=0.0)))
+
+
+def test_a_lock_of_the_account_counts_where_it_is_ours() -> None:
+    """All currencies or ours; a lock in another coin changes nothing, and each is lifted by its own name."""
+    dialect = maker()
+    (locked,) = told(dialect, "user.lock", {"locked": True, "currency": "ETH"})
+    assert locked == AccountState(False, "locked by the venue or its owner (ETH)")
+    assert told(dialect, "user.lock", {"locked": True, "currency": "BTC"}) == [locked]
+    assert told(dialect, "user.lock", {"locked": False, "currency": "ETH"}) == [AccountState(True)]
+    assert told(dialect, "user.lock", {"locked": "true", "currency": "ALL"})[0] != AccountState(True)
+    assert told(dialect, "user.lock", {"locked": False, "currency": "ALL"}) == [AccountState(True)]
+
+
+@pytest.mark.parametrize("flag", ["locked", "enabled"])
+def test_the_list_of_locks_is_read_in_either_spelling(flag: str) -> None:
+    """The documented schema says "enabled" where its example says "locked"; a venue that refuses to say has none."""
+    answer = [{"currency": "BTC", flag: True, "message": "why"}, {"currency": "ETH", flag: False}]
+    state, _ = drive(maker().account_state("ETH"), lambda call, params: answer)
+    assert state == AccountState(True)
+    state, _ = drive(maker().account_state("ETH"), lambda call, params: [{"currency": "ETH", flag: True}])
+    assert not state.tradable
+    state, _ = drive(maker().account_state("ETH"), lambda call, params: Refusal(13021))
+    assert state == AccountState(True)

@@ -223,9 +223,10 @@ def test_codes_are_classed_by_number():
     assert dialect.classify(13009) is Refusal.LOGIN
     assert dialect.classify(10009) is Refusal.MARGIN
     assert dialect.classify(13030) is Refusal.PROTECTED
+    assert dialect.classify(10019) is dialect.classify(11098) is Refusal.LOCKED
     assert dialect.classify(11054) is dialect.classify(99_999) is Refusal.OTHER
     assert dialect.explain(11054) == "post-only order would cross the market"
     assert dialect.explain(99_999) == "unlisted error"
-    assert [code for code in (13004, 13403, 10019, 10028, 13009) if dialect.is_fatal(code)] == [13004, 13403, 10019]
+    assert [code for code in (13004, 13403, 10019, 10028, 13009) if dialect.is_fatal(code)] == [13004, 13403]
     assert not set(codes.CLASSES) & codes.AMBIGUOUS
     assert (codes.FATAL | codes.AMBIGUOUS | set(codes.CLASSES)) <= set(codes.MEANINGS)
