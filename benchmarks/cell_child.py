@@ -23,10 +23,12 @@ from actors.console.settings import (
     QuotingSettings,
     Settings,
     SupervisionSettings,
+    VenueSettings,
 )
 from actors.mailboxes import Birth, Farewell, Message, Stop
 from actors.venues.access import Access
 from benchmarks.peer_scripts.bench_board import EXPIRY
+from benchmarks.peer_scripts.bench_deribit import UNDERLYING
 from benchmarks.peers import ROOT
 from benchmarks.sign import KEY, ORDER
 
@@ -35,7 +37,13 @@ _PATIENT_S = 3600.0
 silent at times."""
 
 
-def settings(folder: Path, instruments: int, strategy: str = "improve", max_pick_off: float | None = None) -> Settings:
+def settings(
+    folder: Path,
+    instruments: int,
+    strategy: str = "improve",
+    max_pick_off: float | None = None,
+    exchange: str = "derive",
+) -> Settings:
     """A cell that quotes the whole board."""
     quoting = QuotingSettings(
         strategy=strategy,
@@ -46,8 +54,10 @@ def settings(folder: Path, instruments: int, strategy: str = "improve", max_pick
         max_index_age_s=_PATIENT_S,
     )
     limits = LimitSettings(max_position=1.0, max_exposure=float(instruments))
-    cell = CellSettings(expiries=[EXPIRY], all_strikes=True, quoting=quoting, limits=limits)
+    underlying = UNDERLYING if exchange == "deribit" else "ETH"
+    cell = CellSettings(underlying=underlying, expiries=[EXPIRY], all_strikes=True, quoting=quoting, limits=limits)
     return Settings(
+        venue=VenueSettings(exchange=exchange),
         cells=[cell],
         journal=JournalSettings(folder=str(folder)),
         supervision=SupervisionSettings(heartbeat_bound_s=_PATIENT_S),
@@ -65,6 +75,7 @@ class CellChild:
         *,
         strategy: str = "improve",
         max_pick_off: float | None = None,
+        exchange: str = "derive",
         authority: str = "",
         core: int | None = None,
         profile: Path | None = None,
@@ -87,17 +98,17 @@ class CellChild:
         if core is not None:
             os.sched_setaffinity(self.pid, {core})
         access = Access(
-            exchange="derive",
+            exchange=exchange,
             network="paper",
             ws_url=url,
             rest_url=url,
             chain_id=1,
             wallet=ORDER["owner"],
             subaccount=ORDER["subaccount_id"],
-            key=KEY,
+            key=KEY if exchange == "derive" else "id:secret",
         )
         birth = Birth(
-            settings(folder, instruments, strategy, max_pick_off),
+            settings(folder, instruments, strategy, max_pick_off, exchange),
             access,
             "r1",
             str(folder),

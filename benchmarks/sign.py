@@ -29,6 +29,7 @@ KEY = "0x2ae8be44db8a590d20bffbe3b6872df9b569147d3bf6801a35a28281a4816bbd"
 
 ORDER: dict[str, Any] = {
     "key": KEY,
+    "signer": signing.SigningKey.from_hex(KEY).address,
     "owner": "0x8772185a1516f0d61fC1c2524926BfC69F95d698",
     "subaccount_id": 30769,
     "asset": "0x4BB4C3CDc7562f08e9910A0C7D8bB7e108861eB4",
@@ -113,7 +114,6 @@ def check_equal(ours: Callable[[int], str], peers: dict[str, Peer]) -> None:
 def run(rounds: int, quick: bool) -> dict[str, Any]:
     """Prints the table; {"ratios": how many times ours each costs, "medians": microseconds}."""
     key = signing.SigningKey.from_hex(KEY)
-    ORDER["signer"] = key.address
     ours = our_signer(key)
     nonces = itertools.count(FIRST_NONCE)
     with one_core(), contextlib.ExitStack() as stack:

@@ -4,7 +4,8 @@ A venue process publishes books of 200 instruments and times on its own clock un
 answers every order, and every client reads the answers. *Ours* is `actors.cell_process` as the supervisor starts it:
 market data, quoter, risk gate, order table, desk, journal. The *floor* is picows on uvloop, everything inline in one
 callback, with our signing module. One tick at a time gives the latency; 64 in flight give the CPU of a busy cell, which
-is the client process's, kernel included. `run` is called by `python -m benchmarks tick_to_order`.
+is the client process's, kernel included. "Unsigned" is Deribit, where orders carry no signature: what is left is everything
+else. `run` is called by `python -m benchmarks tick_to_order`.
 """
 
 from __future__ import annotations
@@ -26,18 +27,26 @@ from benchmarks.sign import KEY, ORDER
 
 OURS, FLOOR = "ours", "floor"
 NAIVE = "naive"
+CCXT, HUMMINGBOT, NAUTILUS = "ccxt.pro", "hummingbot's signing", "nautilus_trader"
 PEERS = {
-    FLOOR: ("picows", "tick_floor"),
-    "naive + coincurve": ("derive-coincurve", "tick_naive"),
-    NAIVE: ("derive", "tick_naive"),
-    "ccxt": ("ccxt", "tick_ccxt"),
+    "derive": {
+        FLOOR: ("picows", "tick_floor"),
+        "naive + coincurve": ("derive-coincurve", "tick_naive"),
+        NAIVE: ("derive", "tick_naive"),
+        CCXT: ("ccxt", "tick_ccxt"),
+        HUMMINGBOT: ("hummingbot", "tick_naive"),
+    },
+    "deribit": {FLOOR: ("picows", "tick_floor_deribit"), NAUTILUS: ("nautilus", "tick_nautilus")},
 }
+LAYERS = {"plain": "derive", "tls": "derive", "unsigned": "deribit"}
+"""What is measured: the transport and the venue spoken; Deribit's orders carry no signature, its row is plain."""
 INSTRUMENTS = 200
 IN_FLIGHT = 64
 PAUSE_US = 300
 """Between two ticks when there is one at a time: the answers of the last are digested, the client sleeps."""
-TICKS = {OURS: (400, 3000), FLOOR: (400, 3000), "naive + coincurve": (60, 200), NAIVE: (10, 30), "ccxt": (10, 30)}
-"""One at a time, and with 64 in flight."""
+TICKS = {OURS: (400, 3000), FLOOR: (400, 3000), NAUTILUS: (200, 1000), "naive + coincurve": (60, 200)}
+FEW_TICKS = (10, 64)
+"""One at a time, and with 64 in flight; the few for those that take tens of milliseconds a tick."""
 
 
 @attrs.frozen
@@ -49,13 +58,15 @@ class Contender:
     close: Callable[[], object]
 
 
-def start(name: str, url: str, folder: Path, authority: str, instruments: int, core: int | None) -> Contender:
+def start(
+    name: str, url: str, folder: Path, authority: str, instruments: int, core: int | None, exchange: str = "derive"
+) -> Contender:
     """FileNotFoundError when its environment was not made."""
     path = "/" + name.replace(" ", "")
     if name == OURS:
-        child = CellChild(url + path, folder / name, instruments, authority=authority, core=core)
+        child = CellChild(url + path, folder / name, instruments, exchange=exchange, authority=authority, core=core)
         return Contender(path, child.pid, child.kill)
-    peer = Peer(*PEERS[name])
+    peer = Peer(*PEERS[exchange][name])
     if core is not None:
         os.sched_setaffinity(peer.pid, {core})
     peer.ask({"url": url + path, "authority": authority, "order": ORDER | {"key": KEY}})
@@ -74,9 +85,9 @@ class Table:
 
 def measure(venue: Peer, contender: Contender, name: str, table: Table, quick: bool) -> None:
     """One round of one contender: alone, then in a crowd."""
-    singles, crowd = TICKS[name]
+    singles, crowd = TICKS.get(name, FEW_TICKS)
     if quick:
-        singles, crowd = singles // 10, crowd // 10
+        singles, crowd = max(5, singles // 10), max(IN_FLIGHT, crowd // 10)
     question = {"do": "measure", "path": contender.path, "pid": contender.pid}
     alone = venue.ask(question | {"ticks": singles, "in_flight": 1, "pause_us": PAUSE_US})
     latencies = sorted(alone["latencies_us"])
@@ -96,14 +107,15 @@ TITLES = {
 
 
 def run(
-    rounds: int, quick: bool, *, layers: tuple[str, ...] = ("plain", "tls"), names: tuple[str, ...] = (OURS, *PEERS)
+    rounds: int, quick: bool, *, layers: tuple[str, ...] = tuple(LAYERS), names: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """Prints the tables; {"ratios": by layer and measure, ours over the floor and others over ours, "medians": µs}."""
-    report: dict[str, Any] = {"ratios": {}, "medians": {}, "spread": {}}
-    wanted = (OURS, FLOOR) if quick else names
+    report: dict[str, Any] = {"ratios": {}, "medians": {}, "spread": {}, "absent": []}
     for layer in layers:
+        wanted = names or (OURS, FLOOR) if quick or names else (OURS, *PEERS[LAYERS[layer]])
         with contextlib.ExitStack() as stack:
             table, absent = compare(layer, rounds, quick, wanted, stack)
+        report["absent"] += [f"{layer} {name}" for name in absent]
         if table is None:
             print(f"\n{layer}: absent (no openssl command to make a certificate with)")
             continue
@@ -113,8 +125,6 @@ def run(
             note(report, f"{layer} {what}", medians)
         per_core = {name: 1e6 / Medians(table.rounds["cpu_crowd"])[name] for name in table.rounds["cpu_crowd"]}
         print("\nticks per second per core: " + ", ".join(f"{name} {value:,.0f}" for name, value in per_core.items()))
-    print("\nunsigned (Deribit): absent, the cell has no Deribit dialect yet")
-    print("nautilus_trader: absent, no release of it runs on this Python; hummingbot: absent, it is not on the index")
     return report
 
 
@@ -127,16 +137,18 @@ def compare(
     if layer == "tls" and not certificate:
         return None, {}
     instruments = 20 if quick else INSTRUMENTS
+    exchange = LAYERS[layer]
     venue = Peer(OWN, "bench_venue")
     stack.callback(venue.close)
-    port = venue.ask({"instruments": instruments, "certificate": certificate})[layer]
+    ports = venue.ask({"instruments": instruments, "certificate": certificate, "exchange": exchange})
+    port = ports["tls" if layer == "tls" else "plain"]
     url = f"{'wss' if layer == 'tls' else 'ws'}://127.0.0.1:{port}"
     running, absent = {}, {}
     for name in names:
         try:
-            contender = running[name] = start(name, url, folder, certificate, instruments, last_core())
+            contender = running[name] = start(name, url, folder, certificate, instruments, last_core(), exchange)
         except FileNotFoundError:
-            absent[name] = f"{REMEDY} {PEERS[name][0]}"
+            absent[name] = f"{REMEDY} {PEERS[exchange][name][0]}"
             continue
         stack.callback(contender.close)
         venue.ask({"do": "wait", "path": contender.path, "timeout_s": 120})

@@ -95,8 +95,8 @@ class Option:
             "erc20_details": None,
         }
 
-    def book(self, ts_ms: int) -> str:
-        """The next book: others around a new mid, and the client's own orders where they rest."""
+    def sides(self) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+        """The next bids and asks: others around a new mid, and the client's own orders where they rest."""
         self.stepped += 1
         mid = self.base + STEPS[self.stepped % len(STEPS)]
         bids = [(mid - HALF_SPREAD - level, "1.5") for level in range(DEPTH)]
@@ -105,6 +105,11 @@ class Option:
             bids = _with_own(bids, bid, down=True)
         if (ask := self.orders.get("sell")) is not None:
             asks = _with_own(asks, ask, down=False)
+        return bids, asks
+
+    def book(self, ts_ms: int) -> str:
+        """The next book as Derive sends it."""
+        bids, asks = self.sides()
         return (
             f'{{"method":"subscription","params":{{"channel":"{self.book_channels[0]}","data":{{"timestamp":{ts_ms},'
             f'"instrument_name":"{self.name}","publish_id":{ts_ms},"bids":{_levels(bids)},"asks":{_levels(asks)}}}}}}}'

@@ -72,8 +72,8 @@ class Run:
 class Client:
     """One path: its connections, its board and its run."""
 
-    def __init__(self, instruments: int) -> None:
-        self.options = {option.name: option for option in map(Option, range(instruments))}
+    def __init__(self, instruments: int, listed: type[Option] = Option) -> None:
+        self.options = {option.name: option for option in map(listed, range(instruments))}
         self.order = deque(self.options.values())
         self.public: Connection | None = None
         self.private: Connection | None = None
@@ -83,7 +83,6 @@ class Client:
         """When its first request came; perf_counter ns, as all of these."""
         self.quoted_at = 0
         self.orders = 0
-        self.samples: list[dict[str, Any]] = []
 
     @property
     def resting(self) -> int:
@@ -92,6 +91,10 @@ class Client:
 
 
 class Venue:
+    """Derive's; `bench_deribit` overrides what Deribit says otherwise."""
+
+    listed: type[Option] = Option
+
     def __init__(self, instruments: int) -> None:
         self.clients: dict[str, Client] = {}
         self.instruments = instruments
@@ -101,7 +104,7 @@ class Venue:
 
     def client(self, path: str) -> Client:
         if path not in self.clients:
-            self.clients[path] = Client(self.instruments)
+            self.clients[path] = Client(self.instruments, self.listed)
         return self.clients[path]
 
     # -- what clients say
@@ -109,35 +112,38 @@ class Venue:
     def hear(self, connection: Connection, texts: list[bytes], read_ns: int) -> None:
         client = self.client(connection.path)
         client.met_at = client.met_at or time.perf_counter_ns()
-        answers = []
-        for text in texts:
-            request = _read(text)
-            if client.run is not None and request.method.startswith("private/cancel"):
-                client.run.first.append(read_ns)
-                client.run.methods.append(request.method)
-            if request.method in ("private/order", "private/replace"):
-                self._note(client, request, read_ns)
-                result = f'"result":{self._order(client, request)}'
-            elif request.method == "private/cancel":
-                result = self._cancel(client, request.params)
-            else:
-                result = f'"result":{self._answer(client, connection, request)}'
-            number = f'"{request.id}"' if isinstance(request.id, str) else request.id
-            answers.append(f'{{"id":{number},{result}}}')
+        answers = [self._reply(client, connection, text, read_ns) for text in texts]
         connection.send(answers)
         if client.run is not None and client.run.in_flight > 1:
             self._go_on(client, client.run)
 
-    def _note(self, client: Client, request: Request, read_ns: int) -> None:
+    def _reply(self, client: Client, connection: Connection, text: bytes, read_ns: int) -> str:
+        request = _read(text)
+        if request.method.startswith("private/cancel"):
+            self._note_cancel(client, request.method, read_ns)
+        if request.method in ("private/order", "private/replace"):
+            self._note(client, request.method, request.params.instrument_name, read_ns)
+            result = f'"result":{self._order(client, request)}'
+        elif request.method == "private/cancel":
+            result = self._cancel(client, request.params)
+        else:
+            result = f'"result":{self._answer(client, connection, request)}'
+        number = f'"{request.id}"' if isinstance(request.id, str) else request.id
+        return f'{{"id":{number},{result}}}'
+
+    def _note_cancel(self, client: Client, method: str, read_ns: int) -> None:
+        if client.run is not None:
+            client.run.first.append(read_ns)
+            client.run.methods.append(method)
+
+    def _note(self, client: Client, method: str, name: str, read_ns: int) -> None:
+        """An order of ours was read: the tick's stopwatch stops at its second one."""
         client.orders += 1
         run = client.run
         if run is None:
             return
-        if len(client.samples) < 8:
-            client.samples.append(msgspec.to_builtins(request.params))
         run.first.append(read_ns)
-        run.methods.append(request.method)
-        name = request.params.instrument_name
+        run.methods.append(method)
         left = run.missing.get(name)
         if left is None:
             return
@@ -153,12 +159,16 @@ class Venue:
         whole, _, part = order.limit_price.partition(".")
         old, replaced = option.orders.get(order.direction), order.order_id_to_cancel
         row = order_row(order, order_id, now_ms, f'"{replaced}"' if replaced else "null")
-        option.orders[order.direction] = Resting(int(whole) * 10 + int(part or 0), order.amount, order_id, row)
-        if not client.quoted_at and client.resting >= 2 * len(client.options):
-            client.quoted_at = time.perf_counter_ns()
+        price = int(whole) * 10 + int(part or 0)
+        self._rest_order(client, option, order.direction, Resting(price, order.amount, order_id, row))
         if request.method == "private/order" or old is None:
             return f'{{"order":{row},"trades":[]}}'
         return f'{{"cancelled_order":{old.gone(now_ms)},"order":{row},"trades":[],"create_order_error":null}}'
+
+    def _rest_order(self, client: Client, option: Option, direction: str, order: Resting) -> None:
+        option.orders[direction] = order
+        if not client.quoted_at and client.resting >= 2 * len(client.options):
+            client.quoted_at = time.perf_counter_ns()
 
     def _answer(self, client: Client, connection: Connection, request: Request) -> str:
         match request.method:
@@ -236,16 +246,15 @@ class Venue:
             for number in range(run.total):
                 self._tick(client, run)
                 self._until(lambda number=number: len(run.latencies) > number, deadline)  # type: ignore[misc]
-                self._rest(pause_s)
+                self._pass_time(pause_s)
         wall, spent = time.perf_counter_ns() - started, cpu_ns(question["pid"]) - cpu
         client.run = None
-        self._rest(0.005)
+        self._pass_time(0.005)
         return {
             "latencies_us": [ns / 1000 for ns in run.latencies],
             "cpu_us": spent / run.total / 1000,
             "wall_us": wall / run.total / 1000,
             "orders": len(run.first),
-            "samples": client.samples,
         }
 
     def storm(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -255,19 +264,19 @@ class Venue:
         """
         client = self.client(question["path"])
         run = client.run = Run(0, 0)
-        self._rest(0.02)
+        self._pass_time(0.02)
         assert client.public is not None  # it quotes
         now_ms, wanted = time.time_ns() // 1_000_000, question["orders"]
         if question["what"] == "index":
             client.index = question["index"]
-            texts = [spot_feed(now_ms, client.index)]
+            texts = [self.index_text(now_ms, client.index)]
         else:
             texts = [option.book(now_ms) for option in client.options.values()]
         cpu, started = cpu_ns(question["pid"]), time.perf_counter_ns()
         client.public.send(texts)
         self._until(lambda: len(run.first) >= wanted or self._is_quiet(run, started), time.perf_counter() + TIMEOUT_S)
         spent = cpu_ns(question["pid"]) - cpu
-        self._rest(0.1)
+        self._pass_time(0.1)
         client.run = None
         return {"order_us": [(ns - started) / 1000 for ns in run.first], "methods": run.methods, "cpu_us": spent / 1000}
 
@@ -303,7 +312,7 @@ class Venue:
                 stuck = {path: client.run.missing for path, client in self.clients.items() if client.run}
                 raise TimeoutError(f"no answer from a client of the benchmark: {stuck}")
 
-    def _rest(self, seconds: float) -> None:
+    def _pass_time(self, seconds: float) -> None:
         end = time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
             self.hub.turn(left)
@@ -315,7 +324,10 @@ class Venue:
             self._next_index = now + 1.0
             for client in self.clients.values():
                 if client.public is not None and not client.public.closed:
-                    client.public.send([spot_feed(time.time_ns() // 1_000_000, client.index)])
+                    client.public.send([self.index_text(time.time_ns() // 1_000_000, client.index)])
+
+    def index_text(self, ts_ms: int, price: float) -> str:
+        return spot_feed(ts_ms, price)
 
 
 def cpu_ns(pid: int) -> int:
@@ -323,12 +335,20 @@ def cpu_ns(pid: int) -> int:
     return time.clock_gettime_ns(((~pid) << 3) | 2)
 
 
+def _venue(first: dict[str, Any]) -> Venue:
+    if first.get("exchange") == "deribit":
+        from benchmarks.peer_scripts.bench_deribit import DeribitVenue
+
+        return DeribitVenue(first["instruments"])
+    return Venue(first["instruments"])
+
+
 def main() -> None:
     """Until stdin ends."""
     with contextlib.suppress(AttributeError, OSError):
         os.sched_setaffinity(0, {0})
     first = json.loads(sys.stdin.readline())
-    venue = Venue(first["instruments"])
+    venue = _venue(first)
     ports = {"plain": venue.hub.listen(), "tls": 0}
     if first.get("certificate"):
         ports["tls"] = venue.hub.listen(first["certificate"])

@@ -138,8 +138,8 @@ class Listener(WSListener):  # type: ignore[misc]  # picows ships no types
         payload = frame.get_payload_as_bytes()
         if self.hear is not None:
             self.hear(payload)
-        elif b'"id":' in payload[:8]:
-            self.answers.put_nowait(json.loads(payload)["result"])
+        elif b'"id":' in payload[:24]:
+            self.answers.put_nowait(json.loads(payload))
 
 
 async def trade(url: str, tls: ssl.SSLContext | None, order: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ async def trade(url: str, tls: ssl.SSLContext | None, order: dict[str, Any]) -> 
     async def ask(transport: WSTransport, to: Any, method: str, **params: Any) -> Any:
         text = json.dumps({"id": 1, "method": method, "params": params})
         transport.send(WSMsgType.TEXT, text.encode())
-        return await to.answers.get()
+        return (await to.answers.get())["result"]
 
     listing = await ask(public, listener, "public/get_all_instruments", instrument_type="option", currency="ETH")
     trader.marks = {row["instrument_name"]: Mark(row) for row in listing["instruments"]}
