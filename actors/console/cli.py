@@ -71,7 +71,7 @@ def report(argv: Sequence[str]) -> int:
     surface = kinds.add_parser("surface", help="fit a recorded chain and score the fit", allow_abbrev=False)
     surface.add_argument("--chain", required=True, type=Path, metavar="FILE", help="recorded chain, .csv or .csv.gz")
     surface.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
-    surface.add_argument("--html", type=Path, metavar="FILE", help="write pictures here (needs plotly)")
+    surface.add_argument("--html", type=Path, metavar="FILE", help="write pictures here (beside the JSON)")
     given = parser.parse_args(argv)
     return report_surface(given.chain, given.json, given.html)
 

@@ -33,6 +33,7 @@ from actors.venues.paper import catalogue
 from actors.venues.paper.chain import RecordedOption, read_chain
 
 _STRATEGY = QuotingSettings(strategy="theoretical")
+_NO_PLOTLY = "plotly is not installed: pip install 'strikemaker[report]'"
 
 
 @attrs.frozen
@@ -48,9 +49,10 @@ class _Fitted:
 def report_surface(chain: Path, json_out: Path | None, html_out: Path | None) -> int:
     """Fits every underlying of a recorded chain (.csv or .csv.gz); 0 when all scored expiries have a trusted smile.
 
-    ConfigError for a file that cannot be read or written, and for `html_out` without plotly.
+    Without `html_out` the pictures go beside the JSON, else into the working directory, where plotly is installed; a
+    line says where they are. ConfigError for a file that cannot be read or written, and for `html_out` without plotly.
     """
-    plotly = _plotly() if html_out else None
+    plotly = _plotly(html_out is not None)
     rows = read_chain(chain)
     now = max(row.recorded_s for row in rows)
     fitted = [_fit(name, rows, now) for name in sorted({row.underlying for row in rows})]
@@ -58,9 +60,13 @@ def report_surface(chain: Path, json_out: Path | None, html_out: Path | None) ->
     whole = score([(each.surface, each.quotes) for each in fitted], now)
     if json_out:
         _write(json_out, json.dumps(_summary(chain, now, parts, whole), indent=1) + "\n")
-    if html_out and plotly:
-        _write(html_out, _pages(plotly, parts, now))
     _print(parts, whole)
+    if plotly:
+        pictures = html_out or (json_out or Path(f"{chain.name.partition('.')[0]}-surface")).with_suffix(".html")
+        _write(pictures, _pages(plotly, parts, now))
+        print(f"pictures: {pictures}")
+    else:
+        print(f"no pictures: {_NO_PLOTLY}")
     return 0 if whole.expiries and all(each.slice for each in whole.expiries) else 1
 
 
@@ -176,12 +182,14 @@ def _print(parts: Parts, whole: SurfaceScore) -> None:
 # -- pictures
 
 
-def _plotly() -> ModuleType:
-    """plotly's low-level graph objects, or what to install."""
+def _plotly(is_asked_for: bool) -> ModuleType | None:
+    """plotly's low-level graph objects; without them None, or ConfigError when pictures are asked for."""
     try:
         return importlib.import_module("plotly.graph_objects")
     except ImportError:
-        raise ConfigError("--html needs plotly, which is not installed: pip install 'strikemaker[report]'") from None
+        if is_asked_for:
+            raise ConfigError(f"--html: {_NO_PLOTLY}") from None
+        return None
 
 
 def _pages(plotly: ModuleType, parts: Parts, now: float) -> str:
