@@ -133,6 +133,10 @@ def own_pipe() -> Pipe:
     return Pipe(reading, writing)
 
 
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""A smile's few numbers gain nothing from a pool of threads, and cells share the cores; the operator's own setting wins."""
+
+
 def spawn(
     module: str, *args: str, new_session: bool, stderr: int | IO[bytes] | None = None
 ) -> tuple[subprocess.Popen[bytes], Pipe]:
@@ -145,6 +149,7 @@ def spawn(
             stderr=stderr,
             start_new_session=new_session,
             close_fds=True,
+            env={**ONE_THREAD, **os.environ},
         )
     assert process.stdin is not None  # PIPE was asked for
     assert process.stdout is not None
