@@ -18,7 +18,7 @@ from actors.clock import Clock
 from actors.mailboxes import Doorbell
 from actors.trading.books import Book
 from actors.trading.errors import OutcomeUnknown, VenueRefused, VenueUnreachable
-from actors.trading.instruments import Instrument
+from actors.trading.instruments import Instrument, Side
 from actors.venues.dialect import (
     BookGap,
     BookUpdate,
@@ -47,10 +47,19 @@ class Picture:
     book: Book | None = None
     ticker: TickerUpdate | None = None
     heard_at: float = -math.inf
-    ticker_at: float = -math.inf
+    vouched_at: float = -math.inf
+    """When a ticker last showed the best prices that the book has; `vouched_ms` by the venue's clock."""
+    vouched_ms: int = 0
     tradable: bool = True
     state: str = ""
     bell: Doorbell = attrs.field(factory=Doorbell)
+
+    def agrees(self, ticker: TickerUpdate) -> bool:
+        """A ticker with other best prices shows that something of the book is missing, or on its way."""
+        if self.book is None:
+            return False
+        best = self.book.best(Side.BID) or 0, self.book.best(Side.ASK) or 0
+        return best == (ticker.best_bid, ticker.best_ask)
 
 
 @attrs.define(eq=False)
@@ -174,7 +183,8 @@ class MarketData:
         if picture is None or (picture.ticker is not None and news.ts_ms < picture.ticker.ts_ms):
             return
         picture.ticker = news
-        picture.ticker_at = trio.current_time()
+        if picture.agrees(news):
+            picture.vouched_at, picture.vouched_ms = trio.current_time(), news.ts_ms
         if news.is_open != picture.tradable and news.is_open is False:
             picture.tradable = False
         picture.bell.ring()
@@ -224,7 +234,7 @@ class MarketData:
         """Nothing heard so far is worth anything now: every quoter is told and pulls."""
         self.index.heard_at = -math.inf
         for picture in self.pictures.values():
-            picture.heard_at = picture.ticker_at = -math.inf
+            picture.heard_at = picture.vouched_at = -math.inf
             picture.bell.ring()
 
     def _report(self, missing: list[str]) -> None:
@@ -239,22 +249,21 @@ class MarketData:
             return math.inf
         written = (self._clock.now_ms() - picture.book.ts_ms) / 1000
         if not self.dialect.republishes_books:
-            # A silent book is a book that did not change; the ticker, which does come, shows that the feed is alive.
-            return trio.current_time() - max(picture.heard_at, picture.ticker_at)
+            # A silent book is a book that did not change, as long as the tickers, which do come, agree with it.
+            return trio.current_time() - max(picture.heard_at, picture.vouched_at)
         return max(trio.current_time() - picture.heard_at, written)
 
     def book_as_of_ms(self, picture: Picture) -> int:
         """Up to when, on the venue's clock, the book is known to be whole: later changes of ours are not in it yet.
 
         Where a silent book is one that did not change, our own change is the last thing it shows, and a later ticker
-        shows that nothing came after it.
+        that agrees with it shows that nothing came after it.
         """
         if picture.book is None:
             return 0
         if self.dialect.republishes_books:
             return picture.book.ts_ms
-        told = picture.ticker.ts_ms - FEED_LAG_MS if picture.ticker is not None else 0
-        return max(picture.book.ts_ms + 1, told)
+        return max(picture.book.ts_ms + 1, picture.vouched_ms - FEED_LAG_MS)
 
     def index_age_s(self) -> float:
         if self.index.heard_at == -math.inf:
