@@ -6,6 +6,7 @@ Owns no expectation. Invariant: what rests is read from the exchange's own order
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import attrs
@@ -102,3 +103,19 @@ async def quoting(cell: Cell, sides: int = SIDES) -> None:
     """Until so many of the cell's orders rest."""
     while sum(1 for _ in cell.orders.live()) < sides or any(cell.orders.in_flight(n) for n in cell.instruments):
         await trio.sleep(0.05)
+
+
+async def quote_and_vanish(stage: Stage, cell: Cell, ready: Callable[[], Awaitable[None]]) -> set[str]:
+    """Quotes until `ready` returns, then is gone without a word, and the venue does not notice: what it leaves at rest.
+
+    Nobody can connect afterwards until the stage's door is opened.
+    """
+    stage.exchange.faults.late_cancel_s = 1e6
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(cell.run)
+        await ready()
+        stage.open_door = False
+        cell.desk.link.drop("the network is down")
+        nursery.cancel_scope.cancel()
+    assert not cell.proof.confirmed
+    return set(resting(stage))

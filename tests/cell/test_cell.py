@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import trio
-from cell_kit import DERIVE, SIDES, SMALL, Form, in_every_form, in_order, quoting, resting
+from cell_kit import DERIVE, SIDES, SMALL, Form, in_every_form, in_order, quote_and_vanish, quoting, resting
 
 from actors.mailboxes import Doorbell
 from actors.rehearsal.stage import START_NS, open_stage
@@ -103,17 +103,13 @@ async def test_what_an_earlier_run_left_is_pulled_before_the_first_quote(
     settings.supervision.stop_timeout_s = 2.0
     async with open_stage(form.paper(world={**SMALL, "taker_rate_per_s": 2.0})) as stage:
         first = stage.cell(settings)
-        stage.exchange.faults.late_cancel_s = 1e6
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(first.run)
+
+        async def filled() -> None:
             while not first.clerk.figures.fills:
                 await trio.sleep(0.5)
             await quoting(first, 8)
-            stage.open_door = False
-            first.desk.link.drop("the network is down")
-            nursery.cancel_scope.cancel()
-        assert not first.proof.confirmed
-        left = set(resting(stage))
+
+        left = await quote_and_vanish(stage, first, filled)
         assert len(left) >= 8
         stage.open_door = True
         seen = len(stage.exchange.ledger.records)
