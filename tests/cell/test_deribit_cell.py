@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
-from cell_kit import ACCOUNT, MASS, ORDERS, SIDES, Form, methods, on_deribit, quoting, resting
+from cell_kit import ACCOUNT, MASS, ORDERS, SIDES, SMALL, Form, methods, on_deribit, quoting, resting
 
 from actors.rehearsal.stage import open_stage
 from actors.trading.errors import NotGranted
@@ -32,6 +32,38 @@ async def test_every_price_is_on_the_ladder(form: Form, autojump_clock: trio.tes
         assert all(price <= LADDER_END or price % COARSE == 0 for price in prices)
         assert ("private/mass_quote" in methods(stage)) == (form is MASS)
         assert ("private/buy" in methods(stage)) == (form is ORDERS)
+
+
+@on_deribit
+async def test_linear_options_are_quoted_in_dollars_under_their_own_currency(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Fills, positions and fees in USDC; the inverse orders of the same coin are another underlying's and stay."""
+    paper = form.paper(underlyings=("ETH", "ETH_USDC"), world={**SMALL, "taker_rate_per_s": 2.0})
+    async with open_stage(paper) as stage:
+        inverse, linear = stage.cell(form.settings()), stage.cell(form.settings(underlying="ETH_USDC"), name="linear")
+        async with trio.open_nursery() as others:
+            others.start_soon(inverse.run)
+            await quoting(inverse)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(linear.run)
+                await quoting(linear)
+                assert {one.underlying for one in linear.instruments.values()} == {"ETH_USDC"}
+                live = linear.orders.live()
+                assert max(linear.instruments[order.instrument].price_float(order.price) for order in live) > 20
+                while linear.clerk.figures.fills < 3:
+                    await trio.sleep(1)
+                nursery.cancel_scope.cancel()
+            assert linear.proof.confirmed
+            assert {row["instrument"].partition("-")[0] for row in resting(stage).values()} == {"ETH"}
+            others.cancel_scope.cancel()
+        assert set(linear.clerk.figures.fees) == {"USDC"}
+        assert (linear.market.malformed, linear.truth.alarms, inverse.truth.alarms) == (0, 0, 0)
+        held = {name: steps for name, steps in linear.risk.exposure.positions.items() if steps}
+        positions = stage.exchange.engine.accounts[ACCOUNT].positions
+        at_venue = {name: each.amount for name, each in positions.items() if each.amount and "_USDC-" in name}
+        assert held == at_venue
+        assert resting(stage) == {}
 
 
 async def test_many_orders_on_a_small_account_are_pulled_by_hanging_up(autojump_clock: trio.testing.MockClock) -> None:
