@@ -206,7 +206,7 @@ def _pages(plotly: ModuleType, parts: Parts, now: float) -> str:
 def _picture(plotly: ModuleType, fitted: _Fitted, each: ExpiryScore, now: float) -> Any:
     strikes = [quote.strike for quote in each.quotes]
     figure = plotly.Figure()
-    half = 50.0 * (each.ask - each.bid)
+    half = 50.0 * (each.ask - each.bid)  # infinite where an offer has no implied vol: plotly leaves such a point out
     figure.add_trace(
         plotly.Scatter(
             x=strikes,

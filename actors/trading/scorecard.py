@@ -48,9 +48,13 @@ class ExpiryScore:
         return np.asarray((self.fitted >= self.bid) & (self.fitted <= self.ask))
 
     def rmse_vol_points(self, core_only: bool = True) -> float:
-        """Root mean square distance of the surface from the mid implied vol; NaN without a slice."""
+        """Root mean square distance of the surface from the mid implied vol; NaN without a slice.
+
+        An offer dearer than the option could ever be has no implied vol, and its quote no middle: it is left out.
+        """
         away = (self.fitted - 0.5 * (self.bid + self.ask))[self.core if core_only and self.core.any() else slice(None)]
-        return 100.0 * math.sqrt(float(np.mean(away**2)))
+        away = away[~np.isinf(away)]
+        return 100.0 * math.sqrt(float(np.mean(away**2))) if len(away) else math.nan
 
 
 @attrs.frozen
@@ -103,6 +107,7 @@ def _scored_expiry(surface: Surface, expiry_s: int, quotes: Sequence[SmileQuote]
     t_years = (expiry_s - now) / SECONDS_PER_YEAR
     k, bid, ask = quoted_vols(quotes, t_years)
     bid = np.where(np.isnan(bid), 0.0, bid)  # a bid below intrinsic bounds nothing
+    ask = np.where(np.isnan(ask), math.inf, ask)  # nor does an offer above all that the option can be worth
     sliced = surface.slices.get(expiry_s)
     if sliced is None:
         fitted, core = np.full(len(k), np.nan), np.zeros(len(k), dtype=np.bool_)

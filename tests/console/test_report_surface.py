@@ -104,3 +104,20 @@ def test_an_expiry_without_a_smile_fails_the_report(small: Path, tmp_path: Path)
     code = report_surface(small, out, None)
     october = json.loads(out.read_text())["expiries"][0]
     assert (code, bool(october["refused"])) == (1, True) or october["doubtful"]
+
+
+def test_an_offer_beyond_reason_neither_moves_the_fit_nor_spoils_the_score(small: Path, tmp_path: Path) -> None:
+    """An ask above what the option can ever be worth has no implied vol: it bounds nothing and has no middle."""
+    rows = list(csv.DictReader(small.open()))
+    one = next(row for row in rows if row["instrument_name"] == "ETH-25DEC26-2400-C" or "-C" in row["instrument_name"])
+    one["ask_price"] = "1.5"
+    with small.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    out = tmp_path / "surface.json"
+    assert report_surface(small, out, None) == 0
+    summary = json.loads(out.read_text())
+    assert summary["inside_core"] >= 0.98
+    assert summary["rmse_median_vol_points"] <= 0.3
+    assert all(row["rmse_vol_points"] is not None for row in summary["expiries"])
