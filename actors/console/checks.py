@@ -48,6 +48,7 @@ def check(settings: Settings, origins: Origins, faulted: Container[str] = ()) ->
     _check_venue(settings, say)
     for index, cell in enumerate(settings.cells):
         _check_cell(cell, f"cells[{index}]", settings, say, warnings)
+        _check_limits(cell, f"cells[{index}]", settings.venue.exchange, origins, say)
     _check_overlap(settings.cells, say)
     _check_processes(settings, say)
     return list(dict.fromkeys(problems.values())), warnings
@@ -211,6 +212,22 @@ def _check_strategy(cell: CellSettings, at: str, say: Say) -> None:
         least, most = getattr(own, low), getattr(own, high)
         if least is not None and most is not None and least > most:
             say(f"{at}.quoting.protections.{low}", f"{least:g} is above {high} {most:g}: nothing would be quoted")
+
+
+def _check_limits(cell: CellSettings, at: str, exchange: str, origins: Origins, say: Say) -> None:
+    """Limits that contradict each other, and what only the other venue has. A default contradicts nobody."""
+    limits = cell.limits
+    both = (f"{at}.limits.{name}" for name in ("max_position", "max_exposure"))
+    are_given = all(origins.get(path, "default") != "default" for path in both)
+    if are_given and limits.max_position > limits.max_exposure > 0:
+        bound = f"{limits.max_position:g} is above max_exposure {limits.max_exposure:g}, the sum over all instruments"
+        say(f"{at}.limits.max_position", f"{bound}; lower it, or raise max_exposure")
+    if limits.max_scenario_loss is not None:
+        for name in ("scenario_spot", "scenario_vol"):
+            if not getattr(limits, name):
+                say(f"{at}.limits.{name}", "is empty, and max_scenario_loss is set; give shocks like [-0.1, 0.0, 0.1]")
+    if exchange == "derive" and cell.quoting.quote_mode == "mass":
+        say(f"{at}.quoting.quote_mode", "mass quotes are Deribit's; leave it out, or give auto")
 
 
 def _check_sizes(cell: CellSettings, at: str, warnings: list[str]) -> None:

@@ -314,6 +314,27 @@ def test_all_problems_are_told_at_once(toml: Callable[[str], str]) -> None:
     assert any(line.startswith("-wallet") for line in found)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[limits]\nmax_position = 5.0\nmax_exposure = 2.0", "max_position: 5 is above max_exposure 2"),
+        ("[limits]\nmax_scenario_loss = 100.0\nscenario_spot = []", "scenario_spot: is empty, and max_scenario_loss is set"),
+        ('[quoting]\nquote_mode = "mass"', "quote_mode: mass quotes are Deribit's"),
+        ("[quoting.protections]\nmin_delta = 0.8\nmax_delta = 0.2", "min_delta: 0.8 is above max_delta 0.2"),
+        ('[quoting]\nstrategy = "portfolio_vega"', "max_vega: is missing; portfolio_vega quotes inside a vega limit"),
+        ('[quoting]\nstrategy = "glft"\n[quoting.params]\nin_vol = 1', "sigma: 0 with in_vol = 1"),
+    ],
+)
+def test_limits_and_strategies_that_cannot_work_are_told_at_once(
+    text: str, expected: str, toml: Callable[[str], str]
+) -> None:
+    """One line with the key: limits that contradict each other, a strategy without what it needs."""
+    path = toml(f'{text}\n[[cells]]\nexpiries = ["nearest"]\nall_strikes = true')
+    found = problems([path])
+    assert len(found) == 1
+    assert expected in found[0]
+
+
 def test_wrong_types_in_the_file_do_not_hide_bad_flags(toml: Callable[[str], str]) -> None:
     """Even when the file's shape is wrong, the flags are read and complained of."""
     found = problems([toml("[quoting]\nsize = true"), "-refresh", "never"])
