@@ -24,6 +24,8 @@ from actors.venues.names import expiry_text, parse_expiry, parse_name
 EXPIRY_WORDS = ("nearest", "nearest-weekly", "nearest-monthly")
 UNDERLYINGS = {"derive": ("ETH", "BTC"), "deribit": ("ETH", "BTC", "ETH_USDC", "BTC_USDC", "SOL_USDC", "XRP_USDC")}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+QUIET_TICKER_S = 4.5
+"""Deribit: a quiet option's ticker comes every four seconds, as recorded; until then its silent book is as old as that."""
 MMP_LIFE_S = 900.0
 """Derive: an order under market-maker protection may live this long at most."""
 
@@ -144,6 +146,7 @@ def _check_cell(cell: CellSettings, at: str, settings: Settings, say: Say, warni
         say(f"{at}.quoting.bid_only", "contradicts ask_only; give one of them, or none to quote both sides")
     _check_strategy(cell, at, say)
     _check_sizes(cell, at, warnings)
+    _check_patience(cell, at, settings.venue.exchange, warnings)
     life_s = cell.quoting.order_life_s or 0.0
     if settings.venue.exchange == "derive" and cell.mmp.enabled and life_s > MMP_LIFE_S:
         life = f"{life_s:g}"
@@ -236,6 +239,16 @@ def _check_sizes(cell: CellSettings, at: str, warnings: list[str]) -> None:
     if size is not None and size > smallest > 0:
         name = "max_position" if smallest == limits.max_position else "max_exposure"
         warnings.append(f"{at}: size {size:g} is above {name} {smallest:g}: quotes are cut to what the limit leaves")
+
+
+def _check_patience(cell: CellSettings, at: str, exchange: str, warnings: list[str]) -> None:
+    """A bound that the venue's own rhythm breaks pulls quotes for nothing."""
+    age_s = cell.quoting.max_book_age_s
+    if exchange == "deribit" and age_s < QUIET_TICKER_S:
+        warnings.append(
+            f"{at}.quoting.max_book_age_s: {age_s:g} s is shorter than Deribit may be silent about a quiet option "
+            f"({QUIET_TICKER_S:g} s): its quotes will be pulled and placed again; 5 or more keeps them"
+        )
 
 
 def _check_overlap(cells: list[CellSettings], say: Say) -> None:

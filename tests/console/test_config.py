@@ -181,6 +181,13 @@ def test_a_key_in_a_readable_file_draws_a_warning(toml: Callable[[str], str]) ->
     assert load(path).warnings == ()
 
 
+def test_less_patience_than_the_venue_needs_draws_a_warning(toml: Callable[[str], str]) -> None:
+    """Deribit repeats a quiet option's ticker every four seconds: a shorter bound would pull quotes for nothing."""
+    path = toml(f"{FILE}\n[cells.quoting]\nmax_book_age_s = 3.0\n")
+    assert load(path).warnings == ()
+    assert any("max_book_age_s" in each for each in load(path, "-exchange", "deribit").warnings)
+
+
 def test_durations_may_carry_a_unit() -> None:
     """90s, 5m and 2h are seconds too."""
     assert load(*CHOICE, "-duration", "5m").settings.duration_s == 300.0
