@@ -91,7 +91,7 @@ class Clerk:
         """By instrument: since when a side of it has been refused (trio's clock); the desk decides what that means."""
         self.fatal: VenueRefused | None = None
         self.explain: Callable[[str], tuple[tuple[str, float], ...]] = lambda instrument: ()
-        """The terms of the present quote of an instrument, journalled with each of its fills."""
+        """The terms of the present quote of an instrument: kept with each order, journalled with each of its fills."""
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.on_rate: Callable[[Pool], None] = lambda pool: None
         self.on_login_lost: Callable[[], None] = lambda: None
@@ -108,6 +108,8 @@ class Clerk:
     def sent(self, kind: ActionKind, order: Order) -> None:
         """A request is about to leave the house: counted, and on record before any answer can be."""
         self.figures.requests[kind.value] += 1
+        if kind is not ActionKind.CANCEL:
+            order.terms = self.explain(order.instrument)
         self._journal.write(
             kind.value,
             id=order.client_id,
@@ -177,10 +179,11 @@ class Clerk:
             return
         if fill.instrument in self._instruments:
             self.risk.exposure.add_fill(fill.instrument, fill.side, fill.amount)
-        ours = self.orders.owner_of(fill) is not None or fill.label.startswith(self.label.cell_prefix)
+        order = self.orders.owner_of(fill)
+        ours = order is not None or fill.label.startswith(self.label.cell_prefix)
         if ours:
             self._count_fill(fill)
-        terms = dict(self.explain(fill.instrument)) if ours else {}
+        terms = {} if order is None else dict(order.terms)
         self._journal.write("fill", ours=ours, terms=terms, **msgspec.structs.asdict(fill))
         self.touched(fill.instrument)
 

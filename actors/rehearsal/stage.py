@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -70,6 +71,7 @@ class Stage:
         name: str = "",
         guarded: bool = False,
         dial: Dial | None = None,
+        journal: Path | None = None,
     ) -> Cell:
         """A cell of these settings, not yet running; `dial` in place of the stage's own."""
         return Cell(
@@ -83,6 +85,7 @@ class Stage:
             slot=FIRST_CELL_SLOT + index,
             share=1.0 / len(settings.cells),
             guarded=guarded,
+            journal=journal,
         )
 
 

@@ -89,6 +89,8 @@ class Order:
     unknown_since: float | None = None
     changed_ms: int = 0
     reason: str = ""
+    terms: tuple[tuple[str, float], ...] = ()
+    """What made its price, when it was sent."""
 
     @property
     def filled(self) -> int:
