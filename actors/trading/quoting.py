@@ -14,7 +14,7 @@ import math
 import msgspec
 
 from actors.console.settings import QuotingSettings
-from actors.trading.books import Market, steps_at_most
+from actors.trading.books import Market, present, steps_at_most
 from actors.trading.instruments import Instrument, Side
 from actors.trading.protections import protect, refusal, size_by_vega
 from actors.trading.quotes import Quote, QuotePair
@@ -128,9 +128,18 @@ def decide(
     """What is wanted of one instrument now; `urgency` is for `with_urgency`, once it is known what rests."""
     stop = refusal(view, settings.protections)
     wish = no_wish(stop) if stop else protect(strategy.quote(view, inventory), view, settings.protections)
-    wish = shape(wish, view, settings)
+    wish = beside_venue(shape(wish, view, settings), view)
     contracts = size_by_vega(view, inventory, settings)
     return to_pair(wish, view.market, settings, version=version, decided_at=decided_at, contracts=contracts)
+
+
+def beside_venue(wish: Wish, view: View) -> Wish:
+    """With a surface of our own: its volatility and the venue's (Derive's is its published SVI) among the terms."""
+    if view.fair is None or not wish.terms:
+        return wish
+    venue = present(view.market.mark_vol)
+    vols = [("vol_points", 100 * view.fair.vol)] + ([] if venue is None else [("venue_vol_points", 100 * venue)])
+    return msgspec.structs.replace(wish, terms=(*wish.terms, *vols))
 
 
 def to_pair(

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from quoting_markets import deribit_call, derive_call, market, settings, view_of
+from quoting_markets import deribit_call, derive_call, fair_value, market, priced_view, settings, view_of
 
 from actors.console.settings import QuotingSettings
 from actors.trading.books import Book, Market, others_only
@@ -359,3 +359,14 @@ def test_a_losing_difference_is_always_sent_and_an_identical_one_never(
     """The threshold spares only what would earn less, never what would lose."""
     wanted = needs_requote(Side.BID, Quote(desired, 5), Quote(resting, 5), threshold, 0.0, 1.0)
     assert wanted is (resting > desired or desired - resting >= threshold)
+
+
+def test_our_volatility_is_shown_beside_the_venues() -> None:
+    """With a surface both are terms of the quote, in vol points; without one there is nothing to compare."""
+    chosen = settings(strategy="theoretical", size=1.0)
+    maker = build(chosen, has_surface=True)
+    ours = decide(maker, priced_view(vol=0.55, fair=fair_value(100.0)), Inventory(), chosen, version=1, decided_at=0.0)
+    assert dict(ours.terms)["vol_points"] == pytest.approx(60.0)
+    assert dict(ours.terms)["venue_vol_points"] == pytest.approx(55.0)
+    theirs = decide(maker, priced_view(vol=0.55), Inventory(), chosen, version=1, decided_at=0.0)
+    assert "vol_points" not in dict(theirs.terms)
