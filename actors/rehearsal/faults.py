@@ -344,9 +344,9 @@ async def _kill(on: Mischief, rng: random.Random, kind: str, deed: Callable[[], 
 
 
 async def _guard_absent(on: Mischief, rng: random.Random) -> None:
-    """The supervisor tells the cell that there is no guard, and later that there is one again."""
+    """The supervisor tells the cell that there is no guard, and later that there is one again: one absence at a time."""
     life = on.company.life
-    if life is None:
+    if life is None or "guard" in life.cell.desk.blocks:
         return
     on.note("guard_absent")
     life.cell.desk.block("guard", "no guard: nothing new is sent")
