@@ -23,6 +23,7 @@ NAMES = {
     "tick_to_order": "a book to two signed orders through the real cell, against the floor and the naive stack",
     "chain": "pricing, implied vols, surface refits",
     "scale": "50 to 1,200 instruments on one cell; everything quoted anew after a jump",
+    "requests": "requests per repriced instrument on both venues, counted by the exchange",
     "rehearse": "virtual minutes per wall second",
     "avellaneda_stoikov": "the published tables, by our formulas",
 }
