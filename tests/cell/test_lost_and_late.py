@@ -1,0 +1,79 @@
+"""What is lost or late on its way to Deribit and back: no order beside another, none after the proof, none that lives on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import trio
+from cell_kit import ACCOUNT, MASS, Form, on_deribit, resting
+
+from actors.rehearsal.floor_replay import FloorReplay
+from actors.rehearsal.stage import open_stage
+from actors.venues.paper.faults import FrameFault
+
+TINY = {"strikes": 2, "dailies": 0, "weeklies": 0, "quarters": 0}
+
+
+def first_request(form: Form) -> str:
+    return "private/mass_quote" if form is MASS else "private/buy"
+
+
+@on_deribit
+async def test_a_packet_that_is_overtaken_never_becomes_an_order_after_the_proof(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Orders in flight when the stop comes arrive after the cancel and the question that overtook them."""
+    async with open_stage(form.paper(world=TINY)) as stage:
+        stage.exchange.faults.arm(FrameFault("reorder", "in", match=f'"{first_request(form)}"'))
+        cell = stage.cell(form.settings())
+        after_proof: list[int] = []
+
+        async def look_on() -> None:
+            await trio.sleep(1.5)
+            after_proof.append(len(resting(stage)))
+
+        cell.before_leaving = look_on
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cell.run)
+            while not any(cell.orders.in_flight(name) for name in cell.instruments):
+                await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+        assert cell.proof.confirmed
+        assert after_proof == [0]
+
+
+@on_deribit
+async def test_an_order_whose_answer_was_lost_keeps_its_place(form: Form, autojump_clock: trio.testing.MockClock) -> None:
+    """It rests, neither answer nor notice tells; nothing is placed beside it before the venue was asked."""
+    settings = form.settings()
+    settings.venue.request_timeout_s = 0.5
+    async with open_stage(form.paper(world=TINY, frozen=True)) as stage:
+        faults = stage.exchange.faults
+        faults.swallow_answer(first_request(form), 2)
+        faults.arm(FrameFault("drop", "out", match='"channel":"user.changes'))
+        cell = stage.cell(settings)
+        with trio.move_on_after(6):
+            await cell.run()
+        replay, most = FloorReplay(ACCOUNT), 0
+        for row in stage.exchange.ledger.records:
+            replay.take(row)
+            places = Counter((order.instrument, order.side) for order in replay.resting.values())
+            most = max(most, *places.values(), 0)
+        assert faults.struck["swallow"] >= 1
+        assert most == 1
+        assert cell.proof.confirmed
+        assert resting(stage) == {}
+
+
+@on_deribit
+async def test_a_wrong_wall_clock_makes_no_deadline_later(form: Form, autojump_clock: trio.testing.MockClock) -> None:
+    """Ours is two seconds ahead: what we send still dies at the venue within one."""
+    async with open_stage(form.paper(world=TINY)) as stage:
+        stage.clock.jump_ns = 1_900_000_000
+        cell = stage.cell(form.settings())
+        with trio.move_on_after(10):
+            await cell.run()
+        sent = form.sent(stage)
+        assert sent
+        assert max(row["params"]["valid_until"] - row["t"] // 1_000_000 for row in sent) <= 1000
+        assert all("valid_until" in row["params"] for row in sent)
