@@ -17,6 +17,11 @@ from actors.venues.paper.run import PaperRun
 
 FIRST_EXPIRY_NS = 1_795_420_800_000_000_000
 """23 November 2026, 08:00 UTC: when the first daily ends."""
+EXPIRING = 0.06
+"""Share of runs in which the board's options end."""
+LAST_ORDERS_S = (322.0, 350.0)
+"""How long before the end such a run begins: Derive takes no signature that ends within about five minutes."""
+AFTERWARDS_S = 15.0
 
 
 @attrs.frozen(kw_only=True)
@@ -64,16 +69,21 @@ def _at_deribit(scene: Scene, rng: random.Random) -> Scene:
     settings.venue.idle_s = max(settings.venue.idle_s, 15.0)
     tier = rng.choice(("trader", "1", "2", "market_maker", "market_maker"))
     paper = attrs.evolve(scene.paper, venue="deribit", tier=tier, underlyings=(cell.underlying,))
-    return attrs.evolve(scene, paper=paper)
+    if scene.start_ns == START_NS:
+        return attrs.evolve(scene, paper=paper)
+    ahead_s = rng.uniform(60.0, 100.0)  # orders need no life of their own here: quoting goes on until shortly before
+    start_ns = FIRST_EXPIRY_NS - round(ahead_s * 1e9)
+    return attrs.evolve(scene, paper=paper, start_ns=start_ns, length_s=ahead_s + AFTERWARDS_S)
 
 
 def _draw(seed: int, kinds: tuple[str, ...], rng: random.Random) -> Scene:
-    expires = "expiry" in kinds and rng.random() < 0.12
-    length_s = rng.choice((60.0, 60.0, 60.0, 75.0, 90.0, 120.0)) if not expires else 240.0
+    expires = "expiry" in kinds and rng.random() < EXPIRING
+    length_s = rng.choice((60.0, 60.0, 60.0, 60.0, 75.0, 90.0))
+    ahead_s = rng.uniform(*LAST_ORDERS_S)
     return Scene(
         seed=seed,
-        length_s=length_s,
-        start_ns=FIRST_EXPIRY_NS - round(rng.uniform(330.0, 420.0) * 1e9) if expires else START_NS,
+        length_s=ahead_s + AFTERWARDS_S if expires else length_s,
+        start_ns=FIRST_EXPIRY_NS - round(ahead_s * 1e9) if expires else START_NS,
         paper=_paper(rng, seed, expires),
         settings=_settings(rng, expires),
         lag_s=rng.choice(((0.0, 0.0), (0.001, 0.004), (0.005, 0.03), (0.02, 0.12))),
