@@ -6,6 +6,7 @@ import resource
 import signal
 from collections.abc import Callable
 
+import pytest
 from kill_kit import Exchange, Maker, alive, until, wall_ns
 
 Start = Callable[..., Maker]
@@ -13,6 +14,7 @@ FEW = 3
 """Fewer than anybody has open already: no new descriptor can be had."""
 
 
+@pytest.mark.parametrize("exchange", ["derive"], indirect=True)  # half a minute, and no venue has a part in it
 def test_a_maker_without_disk_and_descriptors_still_cancels(exchange: Exchange, start: Start) -> None:
     """A journal that cannot grow costs lines, not orders; links come back when descriptors do; the stop is proven."""
     maker = start("-set", "supervision.cell_max_restarts=50")
