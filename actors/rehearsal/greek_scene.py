@@ -11,7 +11,7 @@ import random
 
 from actors.console.settings import CellSettings
 
-SHARE = 0.25
+SHARE = 0.16
 AROUND_FAIR = 0.3
 """So many of those quote around the venue's mark or a surface of their own, in place of the market's best."""
 ONE_CONTRACT = {"max_delta": 0.5, "max_gamma": 0.0018, "max_vega": 1.4, "max_theta": 6.0, "max_scenario_loss": 150.0}

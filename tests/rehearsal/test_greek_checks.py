@@ -85,6 +85,6 @@ def test_a_share_of_the_scenes_is_played_under_greek_limits(venue: str) -> None:
     cells = [draw_scene(seed, KINDS, venue).cell for seed in range(200)]
     names = ("max_delta", "max_gamma", "max_vega", "max_theta", "max_scenario_loss")
     limited = [cell for cell in cells if any(getattr(cell.limits, name) is not None for name in names)]
-    assert 20 <= len(limited) <= 80
+    assert 15 <= len(limited) <= 60
     assert all(any(getattr(cell.limits, name) is not None for cell in limited) for name in names)
     assert {"improve", "theoretical"} <= {cell.quoting.strategy for cell in limited}
