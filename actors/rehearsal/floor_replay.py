@@ -70,6 +70,8 @@ class FloorReplay:
         """Instrument -> best bid and ask without any order of the account."""
         self.requests: dict[tuple[int, Any], Row] = {}
         self.wallet = ""
+        self.echoed_ns = -(1 << 62)
+        """When the wire last said a request for an order twice, where that makes two orders."""
         self.faults: Counter[str] = Counter()
         self.lost_subject = ""
         """What the notice told about that the last row's fault struck."""
@@ -126,6 +128,9 @@ class FloorReplay:
         self.doors[row["session"]].wallet = self.wallet = row["wallet"]
 
     def _on_request(self, row: Row) -> None:
+        said_before = (row["session"], row["id"]) in self.requests
+        if said_before and self.tongue.takes_twice and self.asked(row):
+            self.echoed_ns = row["t"]
         self.requests[row["session"], row["id"]] = row
 
     def _on_answer(self, row: Row) -> None:

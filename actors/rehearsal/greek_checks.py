@@ -162,7 +162,7 @@ class WithinGreekLimits(Check):
         left = float(order.remaining)
         is_more = left > self._left.get(order.order_id, 0.0)
         self._left[order.order_id] = left
-        if is_more and row["t"] - self._manual_ns > RECENT_NS:
+        if is_more and row["t"] - max(self._manual_ns, self.replay.echoed_ns) > RECENT_NS:
             own = (left, 0.0) if row["side"] == "bid" else (0.0, left)
             self._waiting.append(Weighing(row, row["t"], row["instrument"], *own, self._holdings()))
 

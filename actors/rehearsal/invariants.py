@@ -86,8 +86,8 @@ class NothingLeft(Check):
 class WithinLimits(Check):
     """No order raises worst-case position or exposure above its limit.
 
-    What moves our worst case without our doing excuses us for some moments: a fill of the operator's own order; a mass
-    quote that the wire says twice, which the venue takes twice (no nonce or label guards it, only its deadline).
+    What moves our worst case without our doing excuses us for some moments: a fill of the operator's own order; a
+    request that the wire says twice, where the venue takes it twice (no nonce guards it there, only its deadline).
     """
 
     name = "within limits"
@@ -95,8 +95,7 @@ class WithinLimits(Check):
 
     def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
         super().__init__(replay, terms, report)
-        self._excuse_ns = -self.RECENT_NS
-        self._heard: set[tuple[int, object]] = set()
+        self._manual_ns = -self.RECENT_NS
         self._worst: dict[str, Decimal] = {}
 
     def on_order(self, row: Row) -> None:
@@ -105,7 +104,8 @@ class WithinLimits(Check):
         name = row["instrument"]
         worst = self.replay.worst(name, self.terms.cell)
         before = self._worst.get(name, ZERO)
-        if row["status"] == "open" and row["t"] - self._excuse_ns > self.RECENT_NS:
+        excuse_ns = max(self._manual_ns, self.replay.echoed_ns)
+        if row["status"] == "open" and row["t"] - excuse_ns > self.RECENT_NS:
             self._weigh(row, name, worst, before)
         self._worst[name] = worst
 
@@ -113,15 +113,8 @@ class WithinLimits(Check):
         if row["account"] != self.terms.account:
             return
         if not self.is_ours(row):
-            self._excuse_ns = row["t"]
+            self._manual_ns = row["t"]
         self._worst[row["instrument"]] = self.replay.worst(row["instrument"], self.terms.cell)
-
-    def on_request(self, row: Row) -> None:
-        if row["method"] == "private/mass_quote":
-            key = row["session"], row["id"]
-            if key in self._heard:
-                self._excuse_ns = row["t"]
-            self._heard.add(key)
 
     def _weigh(self, row: Row, name: str, worst: Decimal, before: Decimal) -> None:
         if worst > before and worst > self.terms.max_position:

@@ -79,6 +79,8 @@ class Tongue(Protocol):
     """The method by which a cell reads its trades."""
     clock_slack_ns: int
     """How far the told time of a sending may be off."""
+    takes_twice: bool
+    """A request for an order that is heard twice makes two orders."""
 
     def orders(self, row: Row, known: Mapping[str, Known]) -> tuple[Asked, ...]:
         """What a request asks to be placed, replaced or edited; `known`: every order so far, by id."""
@@ -98,6 +100,7 @@ class DeriveTongue:
     self_crossing = 11007
     reads_fills = "private/get_trade_history"
     clock_slack_ns = MS_NS
+    takes_twice = False
 
     def orders(self, row: Row, known: Mapping[str, Known]) -> tuple[Asked, ...]:
         if row["method"] not in ("private/order", "private/replace"):
@@ -137,6 +140,7 @@ class DeribitTongue:
     reads_fills = "private/get_user_trades_by_currency_and_time"
     clock_slack_ns = 200 * MS_NS
     """`valid_until` is in milliseconds of a venue's clock that the makers know to half a round trip."""
+    takes_twice = True
 
     def orders(self, row: Row, known: Mapping[str, Known]) -> tuple[Asked, ...]:
         method, asked = row["method"], row["params"]
