@@ -25,7 +25,7 @@ from actors.console.settings import (
     SupervisionSettings,
     VenueSettings,
 )
-from actors.mailboxes import Birth, Farewell, Message, Stop
+from actors.mailboxes import Birth, Farewell, Leave, Message, Stop
 from actors.venues.access import Access
 from benchmarks.peer_scripts.bench_board import EXPIRY
 from benchmarks.peer_scripts.bench_deribit import UNDERLYING
@@ -127,6 +127,7 @@ class CellChild:
     def stop(self, timeout_s: float = 30.0) -> Farewell:
         """Stops it as the supervisor would and waits for its proof."""
         self._say(Stop("the benchmark is over"))
+        self._say(Leave())
         assert self.process.stdin is not None
         self.process.wait(timeout_s)
         last = self._said.read_bytes().splitlines()[-1]

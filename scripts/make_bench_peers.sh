@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the environments that `python -m benchmarks` compares us with, each apart from ours: their pins would hold our
 # dependencies back (derive-action-signing wants websockets below 16). Run it once; what is there already is kept.
-#   scripts/make_bench_peers.sh [name ...]     names: derive derive-coincurve ccxt json vollib picows; none: all
+#   scripts/make_bench_peers.sh [name ...]     names: derive derive-coincurve ccxt json vollib picows hummingbot; none: all
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/setup_env.sh
@@ -21,18 +21,37 @@ make_peer() { # name, packages...
     touch "$home/ready"
 }
 
+take_from_source() { # name, requirement, file of the package
+    local home=".venv-bench-$1" unpacked
+    [ -f "$home/taken" ] && return
+    unpacked=$(mktemp -d)
+    "$home/bin/pip" download --quiet --disable-pip-version-check --no-deps --no-binary hummingbot --dest "$unpacked" "$2"
+    tar -xzf "$unpacked"/*.tar.gz -C "$unpacked" --strip-components 1
+    local site
+    site=$("$home/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    mkdir -p "$site/$(dirname "$3")"
+    cp "$unpacked/$3" "$site/$3"
+    rm -rf "$unpacked"
+    touch "$home/taken"
+}
+
 wanted=("$@")
-[ ${#wanted[@]} -gt 0 ] || wanted=(derive derive-coincurve ccxt json vollib picows)
+[ ${#wanted[@]} -gt 0 ] || wanted=(derive derive-coincurve ccxt json vollib picows hummingbot)
 for peer in "${wanted[@]}"; do
     case "$peer" in
-        derive) make_peer derive derive-action-signing==0.0.13 ;;
-        derive-coincurve) make_peer derive-coincurve derive-action-signing==0.0.13 coincurve==21.0.0 ;;
+        derive) make_peer derive derive-action-signing==0.0.13 trio==0.35.0 trio-websocket==0.12.2 ;;
+        derive-coincurve) make_peer derive-coincurve derive-action-signing==0.0.13 coincurve==21.0.0 trio==0.35.0 trio-websocket==0.12.2 ;;
         ccxt) make_peer ccxt ccxt==4.5.90 ;;
         json) make_peer json orjson==3.13.0 msgspec==0.22.0 ;;
         vollib) make_peer vollib vollib==1.0.11 ;;
         picows) make_peer picows picows==2.3.1 uvloop==0.23.0 msgspec==0.22.0 attrs==26.1.0 ;;
+        hummingbot)
+            # Its signing alone, out of the source package: all of it would compile for a quarter of an hour.
+            make_peer hummingbot web3==7.16.0 coincurve==21.0.0 trio==0.35.0 trio-websocket==0.12.2 wheel cython numpy
+            take_from_source hummingbot hummingbot==20260922 hummingbot/connector/other/derive_common_utils.py
+            ;;
         *)
-            echo "no such peer: $peer (derive derive-coincurve ccxt json vollib picows)" >&2
+            echo "no such peer: $peer (derive derive-coincurve ccxt json vollib picows hummingbot)" >&2
             exit 2
             ;;
     esac

@@ -198,7 +198,7 @@ class DeribitVenue(Venue):
                 return f"[{','.join(o.row for option in client.options.values() for o in option.orders.values())}]"
             case "private/cancel":
                 return self._away(client, params.order_id)
-            case "private/get_positions":
+            case "private/get_positions" | "private/get_user_locks":
                 return "[]"
             case "private/get_user_trades_by_currency_and_time":
                 return '{"trades":[],"has_more":false}'

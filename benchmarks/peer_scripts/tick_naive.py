@@ -1,7 +1,8 @@
 """The naive stack of tick to order: trio-websocket, json, Decimal, and the exchange's own signing package.
 
 What one gets by following the manuals: each message to dicts, each number to Decimal, an order object of the package
-per order, one message a write. It quotes as the floor does, and reads the answers. Question: {"url", "authority",
+per order, one message a write. It quotes as the floor does, and reads the answers.
+In hummingbot's environment the signature is hummingbot's own. Question: {"url", "authority",
 "order"}; it then trades until stdin ends.
 """
 
@@ -15,8 +16,15 @@ from decimal import Decimal
 from typing import Any
 
 import trio
-from derive_action_signing import SignedAction, TradeModuleData  # type: ignore[import-not-found]
 from trio_websocket import WebSocketConnection, open_websocket_url
+
+try:
+    from derive_action_signing import SignedAction, TradeModuleData  # type: ignore[import-not-found]
+except ImportError:  # hummingbot's environment: its port of the same two classes
+    from hummingbot.connector.other.derive_common_utils import (  # type: ignore[import-not-found]
+        SignedAction,
+        TradeModuleData,
+    )
 
 TICK = Decimal("0.1")
 AMOUNT = Decimal("0.1")
