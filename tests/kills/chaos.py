@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     random.seed(options.seed)
     venue = VENUES[options.venue]
     known = (*ROWS, *slow_rows(venue)) if options.full or options.rows else ROWS
-    names = options.rows.split(",") if options.rows else [""]
+    names = options.rows.split(";") if options.rows else [""]
     chosen = [row for row in known if any(_is_meant(row, name) for name in names)]
     kills = options.kills or (FULL if options.full else QUICK)
     samples: list[Sample] = []
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--full", action="store_true", help=f"{FULL} kills a row instead of {QUICK}")
     parser.add_argument("--venue", default="derive", choices=list(VENUES), help="which one is simulated (derive)")
     parser.add_argument("--kills", type=int, default=0, help="kills a row")
-    parser.add_argument("--rows", default="", help="only rows that begin so; several with commas")
+    parser.add_argument("--rows", default="", help="only rows that begin so; several with semicolons")
     parser.add_argument("--samples", default="", help="file of JSON lines that samples are added to; sittings add up")
     parser.add_argument("--docs", action="store_true", help="write the table into docs/what-happens-when.md")
     parser.add_argument("--seed", type=int, default=None, help="of the moments of the kills")
