@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from actors.console.settings import LimitSettings
+from actors.rehearsal.excuses import Excuses
 from actors.rehearsal.floor_replay import FloorReplay
 from actors.rehearsal.invariants import Check, Violation
 from actors.rehearsal.terms import Terms
@@ -28,8 +29,6 @@ KNOWN_NS = 15_000_000_000
 AHEAD_NS = 1_500_000_000
 TOLERANCE = 0.02
 """Part of the limit."""
-RECENT_NS = 10_000_000_000
-"""For so long after a fill of the operator's own orders nobody is blamed for what he did to the position."""
 
 Vector = tuple[float, ...]
 Holding = tuple[float, float, float]
@@ -125,12 +124,13 @@ class WithinGreekLimits(Check):
         self._left: dict[str, float] = {}
         """Order -> what was left of it when last told: only what is new or grown is weighed."""
         self._waiting: deque[Weighing] = deque()
-        self._manual_ns = -RECENT_NS
+        self._excuses = Excuses(replay, terms)
 
     def see(self, row: Row) -> None:
         if self._tops:
             while self._waiting and self._waiting[0].at_ns + AHEAD_NS < row["t"]:
                 self._weigh(self._waiting.popleft())
+            self._excuses.see(row)
             super().see(row)
 
     def close(self) -> None:
@@ -151,10 +151,6 @@ class WithinGreekLimits(Check):
             self._options[name] = Option(float(parsed.strike), parsed.expiry_s, parsed.kind is OptionKind.CALL)
         self._options[name].hear(row["t"], *told)
 
-    def on_fill(self, row: Row) -> None:
-        if row["account"] == self.terms.account and not self.is_ours(row):
-            self._manual_ns = row["t"]
-
     def on_order(self, row: Row) -> None:
         order = self.replay.resting.get(row["order_id"])
         if order is None or not self.is_ours(row) or not order.label.startswith(self.terms.cell):
@@ -162,7 +158,7 @@ class WithinGreekLimits(Check):
         left = float(order.remaining)
         is_more = left > self._left.get(order.order_id, 0.0)
         self._left[order.order_id] = left
-        if is_more and row["t"] - max(self._manual_ns, self.replay.echoed_ns) > RECENT_NS:
+        if is_more and not self._excuses.hold(row["t"]):
             own = (left, 0.0) if row["side"] == "bid" else (0.0, left)
             self._waiting.append(Weighing(row, row["t"], row["instrument"], *own, self._holdings()))
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import attrs
 
+from actors.rehearsal.excuses import Excuses
 from actors.rehearsal.floor_replay import ZERO, FloorReplay
 from actors.rehearsal.terms import Claim, Proven, Terms, belongs
 from actors.rehearsal.tongues import MOST_AHEAD_MS, Asked, Row
@@ -84,19 +85,18 @@ class NothingLeft(Check):
 
 
 class WithinLimits(Check):
-    """No order raises worst-case position or exposure above its limit.
-
-    What moves our worst case without our doing excuses us for some moments: a fill of the operator's own order; a
-    request that the wire says twice, where the venue takes it twice (no nonce guards it there, only its deadline).
-    """
+    """No order raises worst-case position or exposure above its limit."""
 
     name = "within limits"
-    RECENT_NS = 10_000_000_000
 
     def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
         super().__init__(replay, terms, report)
-        self._manual_ns = -self.RECENT_NS
+        self._excuses = Excuses(replay, terms)
         self._worst: dict[str, Decimal] = {}
+
+    def see(self, row: Row) -> None:
+        self._excuses.see(row)
+        super().see(row)
 
     def on_order(self, row: Row) -> None:
         if not self.is_ours(row) or not self.replay.tag(row).startswith(self.terms.cell):
@@ -104,17 +104,13 @@ class WithinLimits(Check):
         name = row["instrument"]
         worst = self.replay.worst(name, self.terms.cell)
         before = self._worst.get(name, ZERO)
-        excuse_ns = max(self._manual_ns, self.replay.echoed_ns)
-        if row["status"] == "open" and row["t"] - excuse_ns > self.RECENT_NS:
+        if row["status"] == "open" and not self._excuses.hold(row["t"]):
             self._weigh(row, name, worst, before)
         self._worst[name] = worst
 
     def on_fill(self, row: Row) -> None:
-        if row["account"] != self.terms.account:
-            return
-        if not self.is_ours(row):
-            self._manual_ns = row["t"]
-        self._worst[row["instrument"]] = self.replay.worst(row["instrument"], self.terms.cell)
+        if row["account"] == self.terms.account:
+            self._worst[row["instrument"]] = self.replay.worst(row["instrument"], self.terms.cell)
 
     def _weigh(self, row: Row, name: str, worst: Decimal, before: Decimal) -> None:
         if worst > before and worst > self.terms.max_position:
