@@ -46,6 +46,8 @@ class Line:
     """When a test_request went out that is not answered yet; 0: none."""
     is_ending: bool = False
     """Out of credits: it ends once its answer is out."""
+    was_pulled: bool = False
+    """Cancel-on-disconnect has fired."""
     welcomes: list[tuple[str, str, Any]] = attrs.field(factory=list)
     """(channel, label, data) for a newcomer, to be said beside the answer."""
 
@@ -157,7 +159,9 @@ class Lines:
     def _beat(self, line: Line, now_ns: int) -> None:
         """A heartbeat each interval; who is silent for one is asked, once, and closed an interval later."""
         if line.tested_ns and now_ns - line.tested_ns >= line.beat_ns:
-            line.session.doom("heartbeat close", code=HEARTBEAT_CLOSE)
+            if not line.session.doomed:
+                line.session.doom("heartbeat close", code=HEARTBEAT_CLOSE)
+                self._cancel_on_disconnect(line)  # nobody is there to wait for: the goodbye may take its time
             return
         if now_ns >= line.next_beat_ns:
             line.next_beat_ns = now_ns + line.beat_ns
@@ -195,17 +199,24 @@ class Lines:
         """The socket is gone: its tokens die, and with cancel-on-disconnect its orders, late if a fault says so."""
         line = self._lines.pop(session.id, None)
         self.clients.left(session.id)
-        if line is None or not line.has_cod or self.exchange.is_stopped:
+        if line is not None and not self.exchange.is_stopped:
+            self._cancel_on_disconnect(line)
+
+    def _cancel_on_disconnect(self, line: Line) -> None:
+        if not line.has_cod:
             return
         late_s = self.exchange.faults.late_cancel_s
         if late_s:
-            self.exchange.faults.note("late_cancel", session=session.id, seconds=late_s)
+            self.exchange.faults.note("late_cancel", session=line.session.id, seconds=late_s)
             self.exchange.at(self.exchange.clock_ns() + round(late_s * S), lambda: self._pull(line))
         else:
             self._pull(line)
 
     def _pull(self, line: Line) -> None:
         gone = self.exchange.engine.cancel_connection(line.session.id)
+        if not gone and line.was_pulled:
+            return
+        line.was_pulled = True
         owner = str(line.caller.user_id) if line.caller is not None else None
         self.exchange.ledger.write("cancel_on_disconnect", session=line.session.id, wallet=owner, orders=len(gone))
         self.exchange.tell()

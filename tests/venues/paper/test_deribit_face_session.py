@@ -275,6 +275,19 @@ def test_a_silent_client_is_asked_and_then_closed_with_4000(venue: Venue, maker:
     assert (maker.session.doomed, maker.session.close_code) == ("heartbeat close", 4000)
 
 
+def test_orders_go_with_the_missed_heartbeat_and_not_with_the_goodbye(venue: Venue, maker: Client) -> None:
+    """Whoever does not answer may not close either: two intervals, and nothing rests."""
+    maker.call("private/enable_cancel_on_disconnect")
+    maker.buy()
+    maker.call("public/set_heartbeat", interval=10)
+    venue.later(10)
+    venue.later(9.9)
+    assert venue.engine.open_orders(maker.user_id)
+    venue.later(0.2)
+    assert venue.engine.open_orders(maker.user_id) == []
+    assert maker.session.doomed == "heartbeat close"
+
+
 def test_public_test_is_the_answer_other_requests_are_not(venue: Venue, maker: Client) -> None:
     """The strict reading; a busy client is never asked."""
     maker.call("public/set_heartbeat", interval=10)
