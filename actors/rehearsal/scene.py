@@ -78,7 +78,7 @@ def _at_deribit(scene: Scene, rng: random.Random) -> Scene:
 
 def _draw(seed: int, kinds: tuple[str, ...], rng: random.Random) -> Scene:
     expires = "expiry" in kinds and rng.random() < EXPIRING
-    length_s = rng.choice((60.0, 60.0, 60.0, 60.0, 75.0, 90.0))
+    length_s = rng.choice((60.0, 60.0, 60.0, 60.0, 60.0, 90.0))
     ahead_s = rng.uniform(*LAST_ORDERS_S)
     return Scene(
         seed=seed,
@@ -94,7 +94,7 @@ def _draw(seed: int, kinds: tuple[str, ...], rng: random.Random) -> Scene:
 
 def _paper(rng: random.Random, seed: int, expires: bool) -> PaperRun:
     world = {
-        "strikes": rng.choice((2, 2, 3)),
+        "strikes": rng.choice((2, 2, 2, 3)),
         "dailies": 1 if expires else 0,
         "weeklies": 0,
         "monthlies": 0 if expires else 1,
