@@ -23,6 +23,8 @@ from benchmarks.tick_to_order import last_core
 SIZES = (50, 200, 600, 1200)
 REQUOTED = 500
 JUMP = 0.01
+CALM_S = 3.0
+"""Between two storms; not until every side rests again, for a far option's bid may rightly be below one tick."""
 PICK_OFF = 1.0
 """Quote currency: what a resting side may lose after the jump before it is pulled outright."""
 
@@ -56,7 +58,7 @@ def grow(instruments: int, rounds: int, ticks: int) -> dict[str, float]:
         }
 
 
-def requote(what: str, instruments: int, rounds: int) -> dict[str, float]:
+def requote(what: str, instruments: int, rounds: int, quick: bool = False) -> dict[str, float]:
     """Storms over one cell; medians over the rounds."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -76,8 +78,7 @@ def requote(what: str, instruments: int, rounds: int) -> dict[str, float]:
             question = {"do": "storm", "path": "/cell", "pid": cell.pid, "what": what, "index": index}
             storm = venue.ask(question | {"orders": 2 * instruments})
             seen.append(describe(storm))
-            venue.ask({"do": "wait", "path": "/cell", "timeout_s": 60})
-            time.sleep(0.3)
+            time.sleep(1.0 if quick else CALM_S)
     seen = seen[1:]
     return {name: Medians({name: [each[name] for each in seen]})[name] for name in seen[0]}
 
@@ -110,7 +111,7 @@ def run(rounds: int, quick: bool) -> dict[str, Any]:
             f"{figures['stop_s']:8.2f}{figures['proof_s']:9.2f}{figures['stalls']:8.0f}{figures['worst_stall_ms']:10.2f}"
         )
     print(f"memory per instrument: {per_instrument:.0f} KiB")
-    storms = {what: requote(what, 20 if quick else REQUOTED, rounds) for what in ("books", "index")}
+    storms = {what: requote(what, 20 if quick else REQUOTED, rounds, quick) for what in ("books", "index")}
     print(f"\n{'requote after':>14s}{'requests':>10s}{'cancels':>9s}{'first ms':>10s}{'last ms':>9s}{'CPU ms':>8s}", end="")
     print("   last cancel's place among all requests, in numbers of cancels (1: before everything else)")
     for what, storm in storms.items():
