@@ -17,6 +17,7 @@ Who is whose child (each arrow of birth is also, reversed, the order of death):
        |- quoter x M         one per instrument, each under Cell._keep_quoting (restart, quarantine)
        |- refresh, watch     one ticker for all quoters; ages, clock jumps, long sleeps
        |- valuation          surface fits and Greeks, off the tick path
+       |- comparison          the venue's published smiles beside our surface: only shown
        `- way out            shielded: cancel all ours, ask until "none", only then hang up
 
 The way of one tick (one direction, no hop to another process):

@@ -163,6 +163,7 @@ class Cell:
                     quoters.start_soon(self.protection.keep)
                     quoters.start_soon(self.valuation.fit)
                     quoters.start_soon(self.valuation.measure)
+                    quoters.start_soon(self.valuation.comparison.keep)
                     if not self.dialect.lists_by_channel and self.settings.all_strikes:
                         quoters.start_soon(self.market.watch_listing)
             finally:

@@ -65,6 +65,13 @@ METRICS = (
         "strikemaker_greek", "gauge", "Greeks of the positions held", _each(lambda c: c.greeks), ("greek",)
     ),
     MetricLine(
+        "strikemaker_venue_gap_vol_points",
+        "gauge",
+        "most between our surface and the venue's published SVI over the quoted strikes",
+        _each(lambda c: c.venue_gaps),
+        ("expiry",),
+    ),
+    MetricLine(
         "strikemaker_requests_total", "counter", "order requests sent, by kind", _each(lambda c: c.requests), ("kind",)
     ),
     MetricLine(

@@ -116,6 +116,7 @@ class Quoter:
         )
         bid, ask = standing.resting(Side.BID), standing.resting(Side.ASK)
         pair = pull_picked_off(pair, view, self._settings.protections, bid, ask)
+        pair = self._valuation.comparison.beside(pair, self.picture.instrument)
         if pair.bid == bid and pair.ask == ask and not any(map(self._desk.must_renew, standing.live)):
             self.wish = pair
             return None

@@ -68,6 +68,7 @@ def snapshot(cell: Cell, rows: list[InstrumentRow] | None = None) -> CellSnapsho
         exposure_peak=contracts(exposure.peak),
         max_exposure=contracts(exposure.max_exposure),
         max_position=contracts(exposure.max_position),
+        venue_gaps=dict(cell.valuation.comparison.gaps),
         budgets=[
             BudgetLine(pool.value, float(left), float(desk.budget.size(pool)), desk.budget.per_second(pool))
             for pool in Pool

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import trio
 
 from actors.clock import Clock
+from actors.comparison import Comparison
 from actors.console.settings import CellSettings
 from actors.market_data import MarketData, Picture
 from actors.trading.books import Book, present
@@ -35,7 +36,7 @@ NEAR_STRIKES = 0.05
 
 
 class Valuation:
-    """What the cell believes things are worth. `is_needed` False: nobody asks, so nothing is fitted."""
+    """What the cell believes things are worth. `is_needed`: a strategy asks; without, only Greek limits want a fit."""
 
     def __init__(
         self, cell: CellSettings, market: MarketData, orders: OrderTable, clock: Clock, *, is_needed: bool
@@ -49,6 +50,7 @@ class Valuation:
         self._market = market
         self.others = OthersBooks(orders)
         self._clock = clock
+        self.comparison = Comparison(market, orders, self.fair, is_wanted=is_needed)
         self._window = IndexWindow.of(cell.quoting.protections)
 
     # -- asked by quoters, synchronously

@@ -121,6 +121,8 @@ class CellSnapshot:
     max_position: float = 0.0
     greeks: dict[str, float] = attrs.field(factory=dict)
     """Of the book, by name: delta, gamma, vega, theta; empty while nobody computes them."""
+    venue_gaps: dict[str, float] = attrs.field(factory=dict)
+    """By expiry, the most vol points between our surface and the venue's published smile over the quoted strikes."""
     budgets: list[BudgetLine] = attrs.field(factory=list)
     links: list[LinkLine] = attrs.field(factory=list)
     requests: dict[str, int] = attrs.field(factory=dict)

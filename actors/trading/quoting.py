@@ -134,7 +134,7 @@ def decide(
 
 
 def beside_venue(wish: Wish, view: View) -> Wish:
-    """With a surface of our own: its volatility and the venue's (Derive's is its published SVI) among the terms."""
+    """With a surface of our own: its volatility and that of the venue's mark among the terms."""
     if view.fair is None or not wish.terms:
         return wish
     venue = present(view.market.mark_vol)

@@ -188,6 +188,23 @@ class SettledPrice(msgspec.Struct, frozen=True):
     """Signed steps that left the account."""
 
 
+class PublishedSmile(msgspec.Struct, frozen=True):
+    """The venue's own SVI of one expiry: total variance a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2))."""
+
+    expiry_s: int
+    a: float
+    b: float
+    rho: float
+    m: float
+    sigma: float
+    forward: float
+    """k = ln(strike / forward)."""
+    t_years: float
+    """Total variance over this is a squared annual vol; 0: not said, the life left at `written_s`."""
+    written_s: float
+    """Venue's clock; 0: not said."""
+
+
 News = (
     BookUpdate
     | BookGap
@@ -359,6 +376,8 @@ class Dialect(Protocol):
     hang_up_cancels: bool
     """True: closing the private link pulls all that was sent over it and nothing else (Deribit); where single cancels
     would take long, that is the fast scoped mass cancel."""
+    publishes_smiles: bool
+    """True: `published_smiles` has something to say (Derive)."""
     mass: MassQuoting | None
     """None where the venue has no mass quotes."""
 
@@ -400,6 +419,9 @@ class Dialect(Protocol):
         """Batched under the venue's limits; returns the channels that were *not* accepted."""
 
     def unsubscribe(self, channels: Sequence[str], *, private: bool) -> Script[None]: ...
+
+    def published_smiles(self, underlying: str, expiries: Sequence[int]) -> Script[list[PublishedSmile]]:
+        """The venue's own fit of these expiries, of those that have a readable one; empty where it publishes none."""
 
     def decode_notice(self, method: str, channel: str, data: msgspec.Raw) -> Iterable[News]:
         """One notification to typed news; unknown channels and fields are ignored, malformed data raises ValueError."""

@@ -37,6 +37,7 @@ from actors.venues.dialect import (
     OrderRequest,
     Outcome,
     Pool,
+    PublishedSmile,
     Refusal,
     Script,
     VenueOrder,
@@ -58,6 +59,7 @@ class DeribitDialect:
     lists_by_channel = True
     signs_lives = False
     hang_up_cancels = True
+    publishes_smiles = False
 
     def __init__(
         self,
@@ -145,6 +147,11 @@ class DeribitDialect:
 
     def unsubscribe(self, channels: Sequence[str], *, private: bool) -> Script[None]:
         return self._scripts.unsubscribe(channels, self.max_channels_per_call, private=private)
+
+    def published_smiles(self, underlying: str, expiries: Sequence[int]) -> Script[list[PublishedSmile]]:
+        """The venue publishes marks only."""
+        return []
+        yield Call("")  # makes this a generator, like every script
 
     def decode_notice(self, method: str, channel: str, data: msgspec.Raw) -> Iterable[News]:
         decoder = self._decoders.get(channel)

@@ -26,6 +26,7 @@ from actors.venues.dialect import (
     MmpTripped,
     News,
     OrderStatus,
+    PublishedSmile,
     SettledPrice,
     TickerUpdate,
     VenueOrder,
@@ -34,6 +35,8 @@ from actors.venues.units import decimal_of
 
 FEE_CURRENCY = "USDC"
 MAX_DECIMALS = 12
+LATEST_SECONDS = 1e11
+"""A feed's timestamp beyond this is in milliseconds; which of both it is, nobody has seen."""
 
 _STATUS = {
     "open": OrderStatus.OPEN,
@@ -55,6 +58,7 @@ _orders = rows.reader(list[rows.OrderRow])
 _trades = rows.reader(list[rows.TradeRow])
 _balances = rows.reader(list[rows.BalanceRow])
 _instrument = rows.reader(rows.InstrumentRow)
+_smile = rows.reader(rows.SmileRow)
 
 Decoder = Callable[[msgspec.Raw], Iterable[News]]
 
@@ -258,6 +262,27 @@ def read_instrument(raw: msgspec.Raw) -> tuple[Instrument, bool]:
         sub_id=int(row.base_asset_sub_id),
     )
     return instrument, row.is_active
+
+
+def read_smile(raw: msgspec.Raw) -> PublishedSmile:
+    """An expiry's SVI, its signature unread; ValueError for what is no smile: other units are not guessed at."""
+    row = _smile.decode(raw)
+    svi = row.vol_data
+    sound = svi.SVI_b >= 0.0 and abs(svi.SVI_rho) <= 1.0 and svi.SVI_sigma >= 0.0 and svi.SVI_refTau >= 0.0
+    if not (sound and 0.0 < svi.SVI_fwd < inf and max(abs(svi.SVI_a), svi.SVI_b, abs(svi.SVI_m), svi.SVI_sigma) < inf):
+        raise ValueError(f"the SVI of expiry {row.expiry} is no smile: {svi}")
+    written_s = row.timestamp / 1000 if row.timestamp > LATEST_SECONDS else row.timestamp
+    return PublishedSmile(
+        row.expiry,
+        svi.SVI_a,
+        svi.SVI_b,
+        svi.SVI_rho,
+        svi.SVI_m,
+        svi.SVI_sigma,
+        svi.SVI_fwd,
+        svi.SVI_refTau,
+        written_s,
+    )
 
 
 def _unit(number: rows.Num, what: str) -> Decimal:

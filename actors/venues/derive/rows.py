@@ -135,6 +135,28 @@ class BalanceRow(msgspec.Struct, gc=False):
 # -- queries
 
 
+class SviNumbers(msgspec.Struct):
+    SVI_a: float
+    SVI_b: float
+    SVI_rho: float
+    SVI_m: float
+    SVI_sigma: float
+    SVI_fwd: float
+    SVI_refTau: float = 0.0
+
+
+class SmileRow(msgspec.Struct):
+    expiry: int
+    vol_data: SviNumbers
+    timestamp: float = 0.0
+
+
+class SignedFeeds(msgspec.Struct):
+    """By currency, then expiry; rows stay raw: one that cannot be read must not hide the others."""
+
+    vol_data: dict[str, dict[str, msgspec.Raw] | None] = {}
+
+
 class Pagination(msgspec.Struct, frozen=True):
     num_pages: int = 1
 

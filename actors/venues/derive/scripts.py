@@ -19,11 +19,11 @@ from actors.trading.instruments import Instrument
 from actors.venues.derive import rows
 from actors.venues.derive.calls import CallWriter, call
 from actors.venues.derive.codes import INVALID_PARAMS, NO_VALID_CHANNEL, NOTHING_FOUND, ORDER_NOT_FOUND
-from actors.venues.derive.decode import FrameReader, read_instrument
+from actors.venues.derive.decode import FrameReader, read_instrument, read_smile
 from actors.venues.derive.names import underlying_of
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.terms import Board
-from actors.venues.dialect import AccountFacts, Fill, MmpTerms, Pool, RateLimit, Script, VenueOrder
+from actors.venues.dialect import AccountFacts, Fill, MmpTerms, Pool, PublishedSmile, RateLimit, Script, VenueOrder
 from actors.venues.dialogue import ask, readable
 
 T = TypeVar("T")
@@ -200,6 +200,21 @@ class Conversations:
             except VenueRefused as refusal:
                 if refusal.code not in (INVALID_PARAMS, NO_VALID_CHANNEL):
                     raise
+
+    def published_smiles(self, underlying: str, expiries: Sequence[int]) -> Script[list[PublishedSmile]]:
+        """The oracle's SVI of these expiries; one that cannot be read is left out, for it must not hide the others."""
+        only = {"expiry": expiries[0]} if len(expiries) == 1 else {}
+        request = call("public/get_latest_signed_feeds", {"currency": underlying, **only}, kind="smiles")
+        answer = yield from ask(request, rows.SignedFeeds)
+        found: list[PublishedSmile] = []
+        for raw in (answer.vol_data.get(underlying) or {}).values():
+            try:
+                smile = read_smile(raw)
+            except ValueError:
+                continue
+            if smile.expiry_s in expiries:
+                found.append(smile)
+        return found
 
     # -- truth
 

@@ -35,6 +35,7 @@ from actors.venues.dialect import (
     News,
     OrderRequest,
     Outcome,
+    PublishedSmile,
     Refusal,
     Script,
     VenueOrder,
@@ -55,6 +56,7 @@ class DeriveDialect:
     signs_lives = True
     lists_by_channel = False
     hang_up_cancels = False
+    publishes_smiles = True
     mass: MassQuoting | None = None
 
     def __init__(
@@ -160,6 +162,10 @@ class DeriveDialect:
 
     def unsubscribe(self, channels: Sequence[str], *, private: bool) -> Script[None]:
         return self._scripts.unsubscribe(channels, self.max_channels_per_call)
+
+    def published_smiles(self, underlying: str, expiries: Sequence[int]) -> Script[list[PublishedSmile]]:
+        """One request whatever the number of expiries. The oracle's signatures are not checked: nothing is priced by it."""
+        return self._scripts.published_smiles(underlying, expiries)
 
     def decode_notice(self, method: str, channel: str, data: msgspec.Raw) -> Iterable[News]:
         decoder = self._decoders.get(channel)
