@@ -27,7 +27,7 @@ from actors.trading.errors import ConfigError
 from actors.trading.instruments import OptionKind, Side
 from actors.trading.pricing import SECONDS_PER_YEAR, implied_vol
 from actors.trading.refit import finish, refit
-from actors.trading.scorecard import ExpiryScore, SurfaceScore, score
+from actors.trading.scorecard import LEAST_QUOTES, ExpiryScore, SurfaceScore, score
 from actors.trading.surface import FairValue, SmileQuote, Surface, SurfaceSettings
 from actors.venues.paper import catalogue
 from actors.venues.paper.chain import RecordedOption, read_chain
@@ -50,7 +50,8 @@ def report_surface(chain: Path, json_out: Path | None, html_out: Path | None) ->
     """Fits every underlying of a recorded chain (.csv or .csv.gz); 0 when all scored expiries have a trusted smile.
 
     Without `html_out` the pictures go beside the JSON, else into the working directory, where plotly is installed; a
-    line says where they are. ConfigError for a file that cannot be read or written, and for `html_out` without plotly.
+    line says where they are. ConfigError for a file that cannot be read or written, for one with too few quotes to score
+    a single expiry, and for `html_out` without plotly.
     """
     plotly = _plotly(html_out is not None)
     rows = read_chain(chain)
@@ -58,6 +59,9 @@ def report_surface(chain: Path, json_out: Path | None, html_out: Path | None) ->
     fitted = [_fit(name, rows, now) for name in sorted({row.underlying for row in rows})]
     parts = [(each, score([(each.surface, each.quotes)], now)) for each in fitted]
     whole = score([(each.surface, each.quotes) for each in fitted], now)
+    if not whole.expiries:
+        least = f"{LEAST_QUOTES} out-of-the-money options with both a bid and an ask"
+        raise ConfigError(f"{chain}: no expiry has {least}, so there is nothing to fit; record another chain")
     if json_out:
         _write(json_out, json.dumps(_summary(chain, now, parts, whole), indent=1) + "\n")
     _print(parts, whole)
@@ -67,7 +71,7 @@ def report_surface(chain: Path, json_out: Path | None, html_out: Path | None) ->
         print(f"pictures: {pictures}")
     else:
         print(f"no pictures: {_NO_PLOTLY}")
-    return 0 if whole.expiries and all(each.slice for each in whole.expiries) else 1
+    return 0 if all(each.slice for each in whole.expiries) else 1
 
 
 def smile_quotes(rows: Sequence[RecordedOption]) -> list[SmileQuote]:

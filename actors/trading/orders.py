@@ -39,18 +39,6 @@ class OrderState(StrEnum):
     """It may rest at the venue now, or come to. A plain attribute of each state: it is asked some fifty times a tick."""
 
 
-LIVE = frozenset(
-    {
-        OrderState.PLACING,
-        OrderState.OPEN,
-        OrderState.AMENDING,
-        OrderState.REPLACING,
-        OrderState.CANCELLING,
-        OrderState.UNKNOWN,
-    }
-)
-for _state in OrderState:
-    _state.is_live = _state in LIVE
 OPEN, PLACING, UNKNOWN = OrderState.OPEN, OrderState.PLACING, OrderState.UNKNOWN
 BID, ASK = Side.BID, Side.ASK
 _FINAL = {
@@ -59,6 +47,8 @@ _FINAL = {
     OrderStatus.EXPIRED: OrderState.EXPIRED,
     OrderStatus.REJECTED: OrderState.REJECTED,
 }
+for _state in OrderState:
+    _state.is_live = _state not in _FINAL.values()  # whatever has not ended may rest, an unknown order too
 
 
 @attrs.define(eq=False)
