@@ -1,7 +1,7 @@
 """How cost grows with the number of instruments on one cell, and how fast everything is quoted anew after a jump.
 
 For 50, 200, 600 and 1,200 instruments: start-up (first request to all strikes quoted on both sides), memory, CPU per tick
-with a quarter of the board in flight, shutdown to proof. For 500: a requote of everything, after a book of each (the
+with a tenth of the board in flight, shutdown to proof. For 500: a requote of everything, after a book of each (the
 strategy that follows the book) and after one index print (the strategy around fair value, which also pulls what would
 be picked off): time to the first and the last request on the wire, and where the cancels stood in the queue.
 """
@@ -41,7 +41,7 @@ def grow(instruments: int, rounds: int, ticks: int) -> dict[str, float]:
         started = venue.ask({"do": "wait", "path": "/cell", "timeout_s": 120})
         time.sleep(0.5)
         resident = cell.resident_kib()
-        question = {"do": "measure", "path": "/cell", "pid": cell.pid, "ticks": ticks, "in_flight": instruments // 4}
+        question = {"do": "measure", "path": "/cell", "pid": cell.pid, "ticks": ticks, "in_flight": instruments // 10}
         cpu = [venue.ask(question)["cpu_us"] for _ in range(rounds + 1)][1:]
         begun = time.perf_counter()
         farewell = cell.stop()
