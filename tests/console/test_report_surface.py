@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from actors.console.cli import main
 from actors.console.report_surface import report_surface
 from actors.trading.errors import ConfigError
 
@@ -121,3 +122,21 @@ def test_an_offer_beyond_reason_neither_moves_the_fit_nor_spoils_the_score(small
     assert summary["inside_core"] >= 0.98
     assert summary["rmse_median_vol_points"] <= 0.3
     assert all(row["rmse_vol_points"] is not None for row in summary["expiries"])
+
+
+def test_a_chain_without_quotes_is_bad_input(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line that says what is missing, exit code 2, no table of NaNs and no files."""
+    rows = list(csv.DictReader(small.open()))
+    with small.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({**row, "bid_price": "", "ask_price": ""} for row in rows)
+    out = tmp_path / "surface.json"
+    assert main(["report", "surface", "--chain", str(small), "--json", str(out)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.strip().splitlines()) == 1
+    assert "no expiry has 6 out-of-the-money options with both a bid and an ask" in said.err
+    assert not out.exists()

@@ -447,3 +447,9 @@ def test_an_account_without_protection_hears_it_in_words():
         drive(maker().set_mmp(TERMS), lambda *_: Refusal(11050))
     with pytest.raises(VenueRefused, match="refused"):
         drive(maker().set_mmp(TERMS), lambda *_: Refusal(10000))
+
+
+def test_no_smiles_are_published_and_none_are_asked_for() -> None:
+    """The dialect says so itself: no request, an empty answer."""
+    assert not DeribitDialect.publishes_smiles
+    assert drive(maker().published_smiles("ETH", [1_800_000_000]), lambda *_: None) == ([], [])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 from derive_kit import (
     KEY_HEX,
@@ -30,7 +31,7 @@ from actors.trading.errors import ConfigError, OutcomeUnknown, StrikemakerError,
 from actors.trading.instruments import OptionKind
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.wire import DeriveDialect
-from actors.venues.dialect import Call, MmpTerms, MmpTripped, Pool, RateLimit
+from actors.venues.dialect import Call, MmpTerms, MmpTripped, Pool, PublishedSmile, RateLimit
 
 Venue = Callable[[Call, dict[str, Any]], Any]
 
@@ -483,6 +484,67 @@ def test_a_trips_end_is_known_once_the_freeze_is():
     assert news[-1] == MmpTripped(31_000, "ETH")
 
 
+EXPIRY_S = 1_800_000_000
+SVI = {"SVI_a": "0.004", "SVI_b": "0.02", "SVI_rho": "-0.3", "SVI_m": "0.01", "SVI_sigma": "0.12", "SVI_fwd": "3000.5"}
+
+
+def feed(expiry: int, **changes: Any) -> dict[str, Any]:
+    """One expiry's volatility feed as the schema has it; `changes` to its SVI, None takes a field away."""
+    svi = {**SVI, "SVI_refTau": "0.1", **changes}
+    return {
+        "currency": "ETH",
+        "expiry": expiry,
+        "confidence": "1",
+        "timestamp": EXPIRY_S - 864_000,
+        "deadline": EXPIRY_S,
+        "signatures": {"signers": [OWNER], "signatures": ["0x" + "ab" * 65]},
+        "vol_data": {key: value for key, value in svi.items() if value is not None},
+    }
+
+
+def smiles(*found: dict[str, Any], expiries: Sequence[int] = (EXPIRY_S,)) -> tuple[list[PublishedSmile], list[Call]]:
+    """What is read of an answer with these feeds, and what was asked."""
+    answer = {"spot_data": {}, "vol_data": {"ETH": {str(one["expiry"]): one for one in found}, "BTC": {"1": {}}}}
+    read, calls = drive(newcomer().published_smiles("ETH", expiries), lambda *_: answer)
+    return read, calls
+
+
+def test_published_smiles_are_one_request_within_the_other_budget():
+    """However many expiries; one alone is named. Every number comes as it was sent, and nobody logs in for it."""
+    read, calls = smiles(feed(EXPIRY_S), feed(EXPIRY_S + 1))
+    assert read == [PublishedSmile(EXPIRY_S, 0.004, 0.02, -0.3, 0.01, 0.12, 3000.5, 0.1, EXPIRY_S - 864_000)]
+    assert [(call.method, call.pool) for call in calls] == [("public/get_latest_signed_feeds", Pool.OTHER)]
+    assert msgspec.json.decode(calls[0].params) == {"currency": "ETH", "expiry": EXPIRY_S}
+    read, calls = smiles(feed(EXPIRY_S), feed(EXPIRY_S + 1), expiries=(EXPIRY_S, EXPIRY_S + 1))
+    assert [one.expiry_s for one in read] == [EXPIRY_S, EXPIRY_S + 1]
+    assert [msgspec.json.decode(call.params) for call in calls] == [{"currency": "ETH"}]
+
+
+def test_a_smile_is_read_in_any_likely_spelling():
+    """Numbers or text, seconds or milliseconds, with or without the reference time."""
+    plain = smiles(feed(EXPIRY_S))[0]
+    assert smiles(feed(EXPIRY_S, SVI_a=0.004, SVI_fwd=3000.5))[0] == plain
+    assert smiles({**feed(EXPIRY_S), "timestamp": (EXPIRY_S - 864_000) * 1000})[0] == plain
+    assert smiles(feed(EXPIRY_S, SVI_refTau=None))[0] == [msgspec.structs.replace(plain[0], t_years=0.0)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"SVI_rho": "-300000000000000000"}, {"SVI_b": "-0.1"}, {"SVI_fwd": "0"}, {"SVI_a": "x"}, {"SVI_m": None}],
+    ids=str,
+)
+def test_what_is_no_smile_is_left_out_alone(wrong: dict[str, Any]):
+    """Other units are not guessed at, and one expiry that cannot be read does not hide the next."""
+    read, _ = smiles(feed(EXPIRY_S, **wrong), feed(EXPIRY_S + 1), expiries=(EXPIRY_S, EXPIRY_S + 1))
+    assert [one.expiry_s for one in read] == [EXPIRY_S + 1]
+
+
+@pytest.mark.parametrize("answer", [{}, {"vol_data": {}}, {"vol_data": {"ETH": None}}], ids=str)
+def test_a_venue_may_have_no_smile_to_show(answer: dict[str, Any]):
+    """Nothing published is an empty list."""
+    assert drive(newcomer().published_smiles("ETH", [EXPIRY_S]), lambda *_: answer)[0] == []
+
+
 def every_conversation() -> list[Call]:
     """The calls of every script here, for the check against the schema."""
     calls: list[Call] = []
@@ -496,6 +558,7 @@ def every_conversation() -> list[Call]:
     calls += drive(dialect.open_orders("ETH"), lambda *_: {"orders": []})[1]
     calls += drive(dialect.order_state("1", "id", NAME, 0), Orders(history=[[]]))[1]
     calls += drive(dialect.fills_since(0, "ETH"), lambda *_: {"trades": []})[1]
+    calls += smiles()[1] + smiles(expiries=(1, 2))[1]
     calls += drive(dialect.server_time(), lambda *_: 1)[1]
     calls += drive(dialect.set_mmp(TERMS), lambda *_: {})[1]
     calls += drive(dialect.get_mmp("ETH"), lambda *_: [])[1]

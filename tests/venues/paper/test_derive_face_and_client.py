@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from actors.trading.errors import VenueRefused
 from actors.trading.instruments import Side
+from actors.trading.venue_smile import venue_vol
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.wire import DeriveDialect
 from actors.venues.dialect import Call, Fill, OrderRequest, OrderStatus, Outcome, Script, VenueOrder
@@ -191,3 +192,18 @@ def test_every_order_of_the_client_is_accepted_and_its_signer_recovered_independ
         assert recover_order(params, *facts, pure_python=True) == maker.wire.signer
     for call in maker.dialect.cancel_ours("run-7", "ETH"):
         maker.do(call)
+
+
+def test_the_clients_reading_of_the_published_smile_is_the_marked_vol() -> None:
+    """Every expiry of a synthetic world, asked for at once, over all strikes: the face's SVI is its tickers' vol."""
+    venue = Venue(is_empty=False, frozen=True)
+    maker = Maker(venue)
+    options = [one for one in venue.engine.live_listings() if one.instrument.kind is not None]
+    expiries = sorted({one.instrument.expiry_s for one in options})
+    read = {smile.expiry_s: smile for smile in maker.converse(maker.dialect.published_smiles("ETH", expiries))}
+    assert sorted(read) == expiries
+    assert len(expiries) > 2
+    for one in options:
+        assert one.reference is not None
+        seen = venue_vol(read[one.instrument.expiry_s], one.instrument.strike)
+        assert seen == pytest.approx(one.reference.mark_vol, rel=1e-4)
