@@ -256,14 +256,13 @@ class MarketData:
     def book_as_of_ms(self, picture: Picture) -> int:
         """Up to when, on the venue's clock, the book is known to be whole: later changes of ours are not in it yet.
 
-        Where a silent book is one that did not change, our own change is the last thing it shows, and a later ticker
-        that agrees with it shows that nothing came after it.
+        Where a silent book is one that did not change, a later ticker that agrees with it shows that nothing came after.
         """
         if picture.book is None:
             return 0
         if self.dialect.republishes_books:
             return picture.book.ts_ms
-        return max(picture.book.ts_ms + 1, picture.vouched_ms - FEED_LAG_MS)
+        return max(picture.book.ts_ms, picture.vouched_ms - FEED_LAG_MS)
 
     def index_age_s(self) -> float:
         if self.index.heard_at == -math.inf:

@@ -30,7 +30,8 @@ async def begin(desk: OrderDesk, protection: Protection, facts: AccountFacts | N
         await protection.set_up()
     except VenueRefused as refusal:
         if mode == "mass":
-            words = f"quote_mode: mass quotes need protection (mmp), which was refused ({refusal}); mend mmp, or give orders or auto"
+            words = f"quote_mode: mass quotes need protection (mmp), which was refused ({refusal}); "
+            words += "mend mmp, or give orders or auto"
             raise NotGranted(refusal.code, words) from None
         logger.warning("no mass quotes: their protection was refused ({})", refusal)
         mass.is_on = False

@@ -97,12 +97,12 @@ class Quoter:
             return self._away(reason)
         book = self.picture.book
         assert book is not None  # a missing book is infinitely old, hence unquotable
-        standing = self._orders.standing(self._name)
-        as_of_ms = self._market.book_as_of_ms(self.picture)
-        if self.strategy.uses_book and (standing.in_flight or as_of_ms <= self._orders.last_change_ms(self._name)):
+        as_of_ms, seen = self._market.book_as_of_ms(self.picture), self._valuation.others
+        if self.strategy.uses_book and not seen.can_tell(self._name, book, as_of_ms):
             return None
+        standing = self._orders.standing(self._name)
         manual = self._orders.foreign(self._name)
-        others = self._valuation.others.of(self._name, book, as_of_ms)
+        others = seen.of(self._name, book, as_of_ms)
         market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
         view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves())
         self._version += 1

@@ -8,7 +8,10 @@ Invariant: a book younger than our last change, with no request unanswered, is a
 
 from __future__ import annotations
 
-from actors.trading.books import Book, others_only
+from collections.abc import Sequence
+
+from actors.trading.books import Book, OwnOrder, others_only
+from actors.trading.instruments import Side
 from actors.trading.orders import OrderTable
 
 KEPT_MS = 1000
@@ -25,9 +28,24 @@ class OthersBooks:
     def of(self, instrument: str, book: Book, as_of_ms: int) -> Book:
         """`book` without the account's orders; `as_of_ms`: up to when, on the venue's clock, it is known to be whole."""
         orders = self._orders
-        standing = orders.standing(instrument)
-        is_certain = not standing.in_flight and as_of_ms > orders.last_change_ms(instrument)
         kept = self._kept.get(instrument)
-        if is_certain or kept is None or book.ts_ms - kept.ts_ms > KEPT_MS:
-            kept = self._kept[instrument] = others_only(book, standing.own + orders.foreign(instrument))
+        if kept is None or book.ts_ms - kept.ts_ms > KEPT_MS or self.can_tell(instrument, book, as_of_ms):
+            own = orders.standing(instrument).own + orders.foreign(instrument)
+            kept = self._kept[instrument] = others_only(book, own)
         return kept
+
+    def can_tell(self, instrument: str, book: Book, as_of_ms: int) -> bool:
+        """Whether this book is known to show our orders as they stand.
+
+        One of the very millisecond of our last change may be from before it: it must show both our sides to count.
+        """
+        standing, last_ms = self._orders.standing(instrument), self._orders.last_change_ms(instrument)
+        if standing.in_flight or as_of_ms < last_ms:
+            return False
+        return as_of_ms > last_ms or shows_both(book, standing.own)
+
+
+def shows_both(book: Book, own: Sequence[OwnOrder]) -> bool:
+    """A bid and an ask of ours, each with at least its size at its price."""
+    seen = [side for side, price, amount in own if any(at == price and there >= amount for at, there in book.side(side))]
+    return len(seen) == len(own) and {Side.BID, Side.ASK} <= set(seen)

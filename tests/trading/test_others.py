@@ -41,6 +41,23 @@ def test_a_replaced_order_still_in_the_book_is_not_somebody_elses() -> None:
     assert others.of("X", book(400, 1005), 400).bids == (THEIRS,)
 
 
+def test_a_book_of_the_millisecond_of_our_change_must_show_it() -> None:
+    """It may have been taken just before: only one that shows both our sides as they stand is certain."""
+    orders = OrderTable()
+    others = OthersBooks(orders)
+    place(orders, "1", 1001)
+    rests(orders, "1", 1001, 100)
+    asked = VenueOrder("2", "v2", "main", "X", Side.ASK, 1100, 10, 0, OrderStatus.OPEN, 100)
+    orders.placing(OrderRequest("X", Side.ASK, 1100, 10, "2", "main", 0, 0), 0.0)
+    orders.apply_order(asked)
+    before, after = Book((THEIRS,), ((1200, 5),), 100), Book(((1001, 10), THEIRS), ((1100, 10), (1200, 5)), 100)
+    assert not others.can_tell("X", before, 100)
+    assert others.can_tell("X", after, 100)
+    assert not others.can_tell("X", after, 99)
+    assert others.can_tell("X", before, 101)
+    assert not others.can_tell("X", Book(((1001, 10), THEIRS), ((1100, 9),), 100), 100)
+
+
 def test_a_kept_picture_is_given_up_when_it_grows_old() -> None:
     """With requests always under way no book is ever certain; then the newest counts, ours taken out as well as known."""
     orders = OrderTable()
