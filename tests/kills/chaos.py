@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory(prefix="chaos") as folder, contextlib.closing(_exchange(folder, venue)) as exchange:
         for row in chosen:
-            for sample in _kills(row, exchange, Path(folder), min(SLOW_KILLS, kills) if row.is_slow else kills):
+            for sample in _kills(row, exchange, Path(folder), options.kills or SLOW_KILLS if row.is_slow else kills):
                 samples.append(sample)
                 _keep(sample, options.samples)
                 _say(sample)
