@@ -21,6 +21,7 @@ NAMES = {
     "wire": "tickers and answers to typed values and back",
     "link": "the WebSocket: receive CPU and round trip, plain and TLS",
     "tick_to_order": "a book to two signed orders through the real cell, against the floor and the naive stack",
+    "path": "what each part of the way from a book to two orders costs: calls and CPU per tick",
     "chain": "pricing, implied vols, surface refits",
     "scale": "50 to 1,200 instruments on one cell; everything quoted anew after a jump",
     "requests": "requests per repriced instrument on both venues, counted by the exchange",

@@ -43,8 +43,9 @@ def settings(
     strategy: str = "improve",
     max_pick_off: float | None = None,
     exchange: str = "derive",
+    is_still: bool = False,
 ) -> Settings:
-    """A cell that quotes the whole board."""
+    """A cell that quotes the whole board. `is_still`: no quoter is refreshed by the clock."""
     quoting = QuotingSettings(
         strategy=strategy,
         protections=ProtectionSettings(max_pick_off=max_pick_off),
@@ -52,6 +53,7 @@ def settings(
         order_life_s=_PATIENT_S,
         max_book_age_s=_PATIENT_S,
         max_index_age_s=_PATIENT_S,
+        refresh_s=_PATIENT_S if is_still else QuotingSettings().refresh_s,
     )
     limits = LimitSettings(max_position=1.0, max_exposure=float(instruments))
     underlying = UNDERLYING if exchange == "deribit" else "ETH"
@@ -78,12 +80,13 @@ class CellChild:
         exchange: str = "derive",
         authority: str = "",
         core: int | None = None,
-        profile: Path | None = None,
+        instead: tuple[str, Path] | None = None,
     ) -> None:
+        """`instead`: one of the cells beside this file that watch themselves, and the file it writes."""
         folder.mkdir(parents=True, exist_ok=True)
         self._said = folder / "said.jsonl"
         self.log = folder / "cell.log"
-        module = ["actors.cell_process"] if profile is None else ["benchmarks.sampled_cell", str(profile)]
+        module = ["actors.cell_process"] if instead is None else [f"benchmarks.{instead[0]}", str(instead[1])]
         environment = os.environ | ({"SSL_CERT_FILE": authority} if authority else {})
         with self._said.open("wb") as said, self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -108,7 +111,7 @@ class CellChild:
             key=KEY if exchange == "derive" else "id:secret",
         )
         birth = Birth(
-            settings(folder, instruments, strategy, max_pick_off, exchange),
+            settings(folder, instruments, strategy, max_pick_off, exchange, is_still=instead is not None),
             access,
             "r1",
             str(folder),
