@@ -202,9 +202,8 @@ def without_net(row: Row, exchange: Exchange, maker: Maker) -> Sample:
 
 def cut_network(row: Row, exchange: Exchange, maker: Maker) -> Sample:
     """Packets vanish, nobody hangs up; when they pass again the maker reconciles and goes on."""
-    at_ns = wall_ns()
     with cut(exchange.proxy):
-        zero_s = _until_zero(row, exchange, at_ns)
+        zero_s = _until_zero(row, exchange, wall_ns())
     healed_ns = wall_ns()
     until(lambda: exchange.reader.read().resting >= SETTLED_ORDERS, f"{row.name}: quoting again", 120)
     first = next(at for at, _ in exchange.reader.sent if at > healed_ns)

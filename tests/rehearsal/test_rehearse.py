@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.rehearsal.command import KINDS, kinds_of, main, perform, story
+from actors.rehearsal.command import kinds_of, main, perform, story
+from actors.rehearsal.faults import KINDS
 from actors.rehearsal.run import rehearse
 from actors.trading.errors import ConfigError
 from actors.venues.paper.ledger import read_ledger
