@@ -17,13 +17,16 @@ from actors.rehearsal.crash import Blow, InjectedCrash, below
 from actors.rehearsal.floor_replay import Outage
 from actors.rehearsal.network import Cable
 from actors.rehearsal.targets import TARGETS
-from actors.rehearsal.terms import Halt, Skew
+from actors.rehearsal.terms import Halt, Silence, Skew
 from actors.venues.paper.faults import Direction, FrameFault, FrameKind
 
 FIRST_S = 3.0
 """Disasters begin when quotes rest."""
 CALM_S = 15.0
 """After this the cell has had time to reconnect, reconcile and forget."""
+NOTICED_S = 3.0
+CANCELLED_S = 1.0
+"""How long it takes at most to see that a feed is silent, and to cancel each order by the smallest of budgets."""
 ACTORS = (
     "Cell._keep_quoting",
     "OrderDesk.work",
@@ -40,7 +43,7 @@ ACTORS = (
 
 
 class Mischief:
-    """Does the disasters of one run. `halts`, `outages` and `skews` are what the judge must know of them."""
+    """Does the disasters of one run. `halts`, `outages`, `silences`, `skews`: what the judge must know."""
 
     def __init__(self, company: Company, kinds: tuple[str, ...], seed: int) -> None:
         self.company = company
@@ -48,10 +51,13 @@ class Mischief:
         self.targets = TARGETS[company.scene.settings.venue.exchange]
         self.halts: list[Halt] = []
         self.outages: list[Outage] = []
+        self.silences: list[Silence] = []
         self.skews: list[Skew] = []
         self.last_s = 0.0
         """When the last disaster was over (trio's clock); infinite while one goes on."""
         self.begun = 0
+        self._moments: list[float] = []
+        """When disasters begin (trio's clock), rising."""
         self._going_on = 0
         self._rng = random.Random(f"mischief {seed}")
         self._kinds = [kind for kind in kinds if kind in DEEDS]
@@ -64,6 +70,7 @@ class Mischief:
         moments = sorted(self._rng.uniform(FIRST_S, length_s + 4.0) for _ in range(count))
         drawn = [(at, self._rng.choice(self._kinds), random.Random(self._rng.getrandbits(64))) for at in moments]
         started = trio.current_time()
+        self._moments = [started + at for at in moments]
         async with trio.open_nursery() as nursery:
             for at, kind, rng in drawn:
                 await trio.sleep_until(started + at)
@@ -83,6 +90,26 @@ class Mischief:
         """Nothing goes on, nothing is armed, and the last disaster is long over."""
         quiet_s = trio.current_time() - self.last_s
         return self._going_on == 0 and quiet_s > CALM_S and not self.exchange.faults.armed
+
+    async def hold_silent(
+        self, names: tuple[str, ...], bound_s: float, faults: list[FrameFault], rng: random.Random
+    ) -> None:
+        """Frames are lost for a while. Where nothing else happens, and for long enough, all of ours there must be pulled."""
+        life, began_s, began_ns = self.company.life, trio.current_time(), self.company.now_ns()
+        quoted = 0 if life is None else len(life.cell.instruments.keys() & set(names))
+        due_s = bound_s + NOTICED_S + CANCELLED_S * 2 * quoted
+        lasts_s = rng.uniform(2.0, 14.0)
+        if rng.random() < 0.5:
+            lasts_s = max(lasts_s, due_s + rng.uniform(1.0, 4.0))
+        was_calm = self._going_on == 1 and began_s + due_s - self.last_s > CALM_S and not self.exchange.faults.armed
+        if was_calm and self.company.may_send:
+            next_s = min((at for at in self._moments if at > began_s), default=began_s + lasts_s)
+            ends_ns = began_ns + round(min(lasts_s, next_s - began_s) * 1e9)
+            self.silences.append(Silence(names, began_ns + round(due_s * 1e9), ends_ns))
+        self.exchange.faults.arm(*faults)
+        await trio.sleep(lasts_s)
+        for fault in faults:
+            fault.count = 0
 
     def note(self, kind: str, **facts: object) -> None:
         self.exchange.faults.note(kind, **facts)
@@ -245,14 +272,17 @@ async def _refused_cancel(on: Mischief, rng: random.Random) -> None:
 
 async def _silence(on: Mischief, rng: random.Random) -> None:
     """The venue's feed stops: the index, one book, or all of them, while the connection lives."""
-    names = [one.name for one in on.exchange.engine.live_listings()]
-    book, name = on.targets.book, rng.choice(names)
-    channels = rng.choice(((on.targets.index,), book, tuple(f"{channel}{name}" for channel in book)))
-    faults = [FrameFault("drop", "out", match=match) for match in channels]
-    on.exchange.faults.arm(*faults)
-    await trio.sleep(rng.uniform(2.0, 14.0))
-    for fault in faults:
-        fault.count = 0
+    names = tuple(one.name for one in on.exchange.engine.live_listings())
+    book, name, quoting = on.targets.book, rng.choice(names), on.company.scene.cell.quoting
+    own = tuple(f"{channel}{name}" for channel in book)
+    channels, silent, bound_s = rng.choice(
+        (
+            ((on.targets.index,), names, quoting.max_index_age_s),
+            (book, names, quoting.max_book_age_s),
+            (own, (name,), quoting.max_book_age_s),
+        )
+    )
+    await on.hold_silent(silent, bound_s, [FrameFault("drop", "out", match=match) for match in channels], rng)
 
 
 async def _restart(on: Mischief, rng: random.Random) -> None:

@@ -14,7 +14,7 @@ import attrs
 
 from actors.rehearsal.excuses import Excuses
 from actors.rehearsal.floor_replay import ZERO, FloorReplay
-from actors.rehearsal.terms import Claim, Proven, Terms, belongs
+from actors.rehearsal.terms import Claim, Proven, Silence, Terms, belongs
 from actors.rehearsal.tongues import MOST_AHEAD_MS, Asked, Row
 
 MS = 1_000_000
@@ -257,6 +257,29 @@ class FreshOnly(Check):
             self.broken(f"{what} was {(sent_ns - last) / 1e9:.2f} s old when the order was sent, bound {bound_s:g} s")
 
 
+class PulledWhenSilent(Check):
+    """Quotes are pulled while the feed is silent: past its bound, and the time that the pull takes, nothing rests."""
+
+    name = "pulled when silent"
+
+    def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
+        super().__init__(replay, terms, report)
+        self._named: set[str] = set()
+
+    def ahead(self, row: Row) -> None:
+        self._row = row
+        for silence in self.terms.silences:
+            if silence.from_ns < row["t"] < silence.to_ns:
+                self._look(silence)
+
+    def _look(self, silence: Silence) -> None:
+        for order in self.replay.resting.values():
+            is_left = order.instrument in silence.names and order.label.startswith(self.terms.ours)
+            if is_left and order.order_id not in self._named:
+                self._named.add(order.order_id)
+                self.broken(f"{order.side} {order.remaining} {order.instrument} at {order.price} rests in the silence")
+
+
 class NothingWhileHalted(Check):
     """No order is sent while it is known that none may be: no guard, an MMP freeze that was heard."""
 
@@ -385,6 +408,7 @@ EVERY: tuple[type[Check], ...] = (
     Deadline,
     FiguresAgree,
     FreshOnly,
+    PulledWhenSilent,
     NothingWhileHalted,
     WithinBudget,
     ForeignUntouched,

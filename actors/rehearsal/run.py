@@ -134,6 +134,7 @@ def _terms(scene: Scene, company: Company, operator: Operator, mischief: Mischie
         is_frozen=scene.paper.frozen,
         halts=tuple(mischief.halts),
         outages=tuple(mischief.outages),
+        silences=tuple(mischief.silences),
         skews=tuple(mischief.skews),
         claims=tuple(company.claims),
         proofs=tuple(company.proofs),

@@ -27,6 +27,15 @@ class Halt:
 
 
 @attrs.frozen
+class Silence:
+    """The feed of these instruments had been silent for so long that nothing of ours may rest there between two moments."""
+
+    names: tuple[str, ...]
+    from_ns: int
+    to_ns: int
+
+
+@attrs.frozen
 class Skew:
     """From this moment on the makers' clock is ahead of the venue's by so much."""
 
@@ -73,6 +82,7 @@ class Terms:
     """The market stood still: nobody may improve on himself."""
     halts: tuple[Halt, ...] = ()
     outages: tuple[Outage, ...] = ()
+    silences: tuple[Silence, ...] = ()
     skews: tuple[Skew, ...] = ()
     claims: tuple[Claim, ...] = ()
     proofs: tuple[Proven, ...] = ()

@@ -12,7 +12,7 @@ from ledgers import ACCOUNT, LABEL, NAME, T0, Book, claim, terms
 
 from actors.rehearsal.floor_replay import FloorReplay
 from actors.rehearsal.judge import Halt, Outage, Terms, judge, judge_file
-from actors.rehearsal.terms import Proven, Skew
+from actors.rehearsal.terms import Proven, Silence, Skew
 
 
 def clean_day() -> Book:
@@ -161,6 +161,21 @@ def test_an_order_sent_while_halted_is_caught_by_when_it_was_sent() -> None:
     assert broken(day, terms(halts=(halt,))) == []
     day.asks()
     assert broken(day, terms(halts=(halt,))) == ["nothing while halted"]
+
+
+def test_what_rests_on_while_the_feed_is_silent_is_caught() -> None:
+    """Not another instrument's, not the operator's, and none that is gone before its time has come."""
+    for gone_after_s, names, label, expected in (
+        (2.0, (NAME,), LABEL, ["pulled when silent"]),
+        (0.5, (NAME,), LABEL, []),
+        (2.0, ("ETH-20261127-3500-C",), LABEL, []),
+        (2.0, (NAME,), "by-hand-1", []),
+    ):
+        day = Book().opening()
+        silence = Silence(names, day.now + 10**9, day.now + 5 * 10**9)
+        day.order("a", label=label)
+        day.later(gone_after_s).order("a", "cancelled", label=label)
+        assert broken(day, terms(silences=(silence,), by_hand_ns=(day.now,))) == expected
 
 
 def test_an_undelivered_notice_freshens_nothing() -> None:
