@@ -150,7 +150,8 @@ class OrderDesk:
     def pull_run(self) -> None:
         """Everything of this run by the venue's cheap call, where it has one; quoters cancel singly what that leaves."""
         for call in self.dialect.cancel_ours(self.label.text, self._underlying):
-            if self.link.post(call, self._bulk_answered):
+            has_room = self.budget.wait_for(call.pool, trio.current_time(), cancel=True) <= 0
+            if has_room and self.link.post(call, self._bulk_answered):
                 self.budget.spend(call.pool, trio.current_time())
                 self.clerk.figures.requests["bulk_cancel"] += 1
                 now = trio.current_time()

@@ -85,8 +85,9 @@ class MassQuotes:
             del ids[next(iter(ids))]
 
     def cancel_run(self, run_label: str) -> Call:
+        """Billed like a single cancel (deribit.md section 5)."""
         params = {"cancel_type": "quote_set_id", "quote_set_id": run_label}
-        return call("private/cancel_quotes", params, kind="cancel_ours", pool=Pool.BULK_CANCEL)
+        return call("private/cancel_quotes", params, kind="cancel_ours", pool=Pool.MATCHING)
 
     # -- what comes back
 

@@ -157,7 +157,7 @@ def test_one_call_pulls_the_run_once_quotes_leave_in_mass():
     assert dialect.cancel_ours(RUN, "ETH") == []
     dialect.mass.is_on = True
     (call,) = dialect.cancel_ours(RUN, "ETH")
-    assert (call.method, call.pool) == ("private/cancel_quotes", Pool.BULK_CANCEL)
+    assert (call.method, call.pool) == ("private/cancel_quotes", Pool.MATCHING)
     assert json.loads(call.params) == {"cancel_type": "quote_set_id", "quote_set_id": RUN}
 
 
