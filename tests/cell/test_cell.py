@@ -11,6 +11,7 @@ from cell_kit import DERIVE, SIDES, SMALL, Form, in_every_form, in_order, quote_
 
 from actors.mailboxes import Doorbell
 from actors.rehearsal.stage import START_NS, open_stage
+from actors.rehearsal.targets import TARGETS
 from actors.trading.strategies import Inventory, View, Wish
 from actors.venues.paper.faults import FrameFault
 
@@ -59,21 +60,23 @@ async def test_a_stop_pulls_then_asks_until_none_and_only_then_hangs_up(
         assert cell.proof.confirmed
 
 
-async def test_quotes_are_pulled_while_the_books_are_silent(autojump_clock: trio.testing.MockClock) -> None:
+@in_every_form
+async def test_quotes_are_pulled_while_the_books_are_silent(form: Form, autojump_clock: trio.testing.MockClock) -> None:
     """The link lives, the index comes, the books do not: past their age nothing rests and nothing is sent."""
-    async with open_stage(DERIVE.paper()) as stage, trio.open_nursery() as nursery:
-        settings = DERIVE.settings()
+    async with open_stage(form.paper()) as stage, trio.open_nursery() as nursery:
+        settings = form.settings()
         cell = stage.cell(settings)
         nursery.start_soon(cell.run)
         await quoting(cell)
-        silence = FrameFault("drop", "out", match='"channel":"orderbook.')
-        stage.exchange.faults.arm(silence)
+        silence = [FrameFault("drop", "out", match=f'"channel":"{channel}') for channel in TARGETS[form.venue].book]
+        stage.exchange.faults.arm(*silence)
         await trio.sleep(settings.cells[0].quoting.max_book_age_s + 1.5)
         seen = len(stage.exchange.ledger.records)
         assert resting(stage) == {}
         await trio.sleep(10)
-        assert DERIVE.sent(stage, seen) == []
-        silence.count = 0
+        assert form.sent(stage, seen) == []
+        for fault in silence:
+            fault.count = 0
         await quoting(cell)
         nursery.cancel_scope.cancel()
 

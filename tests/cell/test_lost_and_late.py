@@ -7,8 +7,11 @@ from collections import Counter
 import trio
 from cell_kit import ACCOUNT, MASS, Form, on_deribit, resting
 
+from actors.rehearsal.company import Company
 from actors.rehearsal.floor_replay import FloorReplay
+from actors.rehearsal.scene import draw_scene
 from actors.rehearsal.stage import open_stage
+from actors.trading.instruments import Side
 from actors.venues.paper.faults import FrameFault
 
 TINY = {"strikes": 2, "dailies": 0, "weeklies": 0, "quarters": 0}
@@ -62,6 +65,55 @@ async def test_an_order_whose_answer_was_lost_keeps_its_place(form: Form, autoju
         assert faults.struck["swallow"] >= 1
         assert most == 1
         assert cell.proof.confirmed
+        assert resting(stage) == {}
+
+
+@on_deribit
+async def test_a_cancel_that_was_refused_leaves_its_orders_counted(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
+    """They rest on at the venue: the table holds at least what can still be filled, until the venue shows them gone."""
+    async with open_stage(form.paper(world=TINY, frozen=True)) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(form.settings())
+        nursery.start_soon(cell.run)
+        await trio.sleep(5)
+        name = next(iter(cell.instruments))
+        assert len(stage.exchange.engine.open_orders(ACCOUNT, name)) == 2
+        refused = "private/mass_quote" if form is MASS else "private/cancel"
+        stage.exchange.faults.refuse(refused, 11044, "refused on purpose", 2)
+        cell.desk.pull(name, "for the test")
+        for _ in range(100):
+            await trio.sleep(0.01)
+            rests = Counter[Side]()
+            for order in stage.exchange.engine.open_orders(ACCOUNT, name):
+                rests[order.side] += order.amount - order.filled
+            assert all(cell.orders.worst(name, side) >= rests[side] for side in Side)
+        assert stage.exchange.faults.struck["refuse"] >= 1
+        nursery.cancel_scope.cancel()
+
+
+@on_deribit
+async def test_the_guard_waits_for_what_the_dead_have_sent(form: Form, autojump_clock: trio.testing.MockClock) -> None:
+    """It asks while packets of a killed cell are still under way, and believes only a later answer."""
+    scene = draw_scene(3, (), "deribit")
+    scene.cell.quoting.quote_mode = form.mode
+    async with open_stage(form.paper(world=TINY)) as stage:
+        company = Company(stage, scene, lambda text: None)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(company.play)
+            while company.life is None or not company.may_send:
+                await trio.sleep(0.01)
+            for cable in company.life.cables:
+                cable.up.lag_s = 0.8
+            while not any(company.life.cell.orders.in_flight(name) for name in company.life.cell.instruments):
+                await trio.sleep(0.01)
+            company.stopping = True
+            company.kill_all()
+        assert [proof.who for proof in company.proofs] == ["the guard"]
+        at_ns = company.proofs[0].at_ns
+        await trio.sleep(3)
+        ours = [row for row in stage.exchange.ledger.of("order") if row["account"] == ACCOUNT]
+        assert [row for row in ours if row["t"] > at_ns] == []
         assert resting(stage) == {}
 
 
