@@ -63,7 +63,7 @@ class Journal:
             self._close()
 
     def _drain(self, path: Path) -> None:
-        lines = list(self._lines.take())
+        lines = self._lines.take_all()
         try:
             if lines:
                 self._put(path, lines)
@@ -76,7 +76,7 @@ class Journal:
         if self._file < 0:
             self._file = _open_at_line(path)
         end = os.fstat(self._file).st_size
-        rest = memoryview(b"".join(line + b"\n" for line in lines))
+        rest = memoryview(b"\n".join([*lines, b""]))
         try:
             while rest:
                 rest = rest[os.write(self._file, rest) :]

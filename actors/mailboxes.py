@@ -27,21 +27,22 @@ INBOX_SIZE = 10_000
 class Doorbell:
     """Latest-wins news: `ring` never blocks, `wait` returns once for any number of rings. One waiter."""
 
-    __slots__ = ("_rung", "_sleeper")
+    __slots__ = ("_sleeper", "is_rung")
 
     def __init__(self) -> None:
-        self._rung = False
+        self.is_rung = False
+        """Whoever waits is on the way already."""
         self._sleeper: trio.lowlevel.Task | None = None
 
     def ring(self) -> None:
-        self._rung = True
+        self.is_rung = True
         if self._sleeper is not None:
             trio.lowlevel.reschedule(self._sleeper)
             self._sleeper = None
 
     async def wait(self) -> None:
         """Until rung (now, if it was rung since the last wait). A checkpoint in either case."""
-        if self._rung:
+        if self.is_rung:
             await trio.lowlevel.checkpoint()
         else:
             self._sleeper = trio.lowlevel.current_task()
@@ -51,7 +52,7 @@ class Doorbell:
                 return trio.lowlevel.Abort.SUCCEEDED
 
             await trio.lowlevel.wait_task_rescheduled(give_up)
-        self._rung = False
+        self.is_rung = False
 
 
 class Inbox(Generic[T]):
@@ -71,11 +72,18 @@ class Inbox(Generic[T]):
         if len(self._news) >= self._size:
             raise trio.WouldBlock
         self._news.append(news)
-        self._bell.ring()
+        if not self._bell.is_rung:
+            self._bell.ring()
 
     async def wait(self) -> None:
         """Until something may be in. A checkpoint in any case."""
         await self._bell.wait()
+
+    def take_all(self) -> list[T]:
+        """All there is now."""
+        news = list(self._news)
+        self._news.clear()
+        return news
 
     def take(self) -> Iterator[T]:
         """All there is, and what comes while it is being read; a reader who stops half way leaves the rest in."""

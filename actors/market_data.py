@@ -243,15 +243,30 @@ class MarketData:
 
     # -- freshness
 
+    def ages_s(self, picture: Picture) -> tuple[float, float]:
+        """Ages of the book and of the index, by one look at each clock: every quote is checked by them twice."""
+        now, now_ms = trio.current_time(), self._clock.now_ms()
+        return self._book_age_s(picture, now, now_ms), self._index_age_s(now, now_ms)
+
     def book_age_s(self, picture: Picture) -> float:
+        return self._book_age_s(picture, trio.current_time(), self._clock.now_ms())
+
+    def index_age_s(self) -> float:
+        return self._index_age_s(trio.current_time(), self._clock.now_ms())
+
+    def _book_age_s(self, picture: Picture, now: float, now_ms: int) -> float:
         """Age of the book: since it was heard, or since the venue wrote it if that is longer (a delayed feed is old)."""
         if picture.book is None or picture.heard_at == -math.inf:
             return math.inf
-        written = (self._clock.now_ms() - picture.book.ts_ms) / 1000
         if not self.dialect.republishes_books:
             # A silent book is a book that did not change, as long as the tickers, which do come, agree with it.
-            return trio.current_time() - max(picture.heard_at, picture.vouched_at)
-        return max(trio.current_time() - picture.heard_at, written)
+            return now - max(picture.heard_at, picture.vouched_at)
+        return max(now - picture.heard_at, (now_ms - picture.book.ts_ms) / 1000)
+
+    def _index_age_s(self, now: float, now_ms: int) -> float:
+        if self.index.heard_at == -math.inf:
+            return math.inf
+        return max(now - self.index.heard_at, (now_ms - self.index.ts_ms) / 1000)
 
     def book_as_of_ms(self, picture: Picture) -> int:
         """Up to when, on the venue's clock, the book is known to be whole: later changes of ours are not in it yet.
@@ -263,8 +278,3 @@ class MarketData:
         if self.dialect.republishes_books:
             return picture.book.ts_ms
         return max(picture.book.ts_ms, picture.vouched_ms - FEED_LAG_MS)
-
-    def index_age_s(self) -> float:
-        if self.index.heard_at == -math.inf:
-            return math.inf
-        return max(trio.current_time() - self.index.heard_at, (self._clock.now_ms() - self.index.ts_ms) / 1000)

@@ -98,11 +98,11 @@ class Quoter:
         book = self.picture.book
         assert book is not None  # a missing book is infinitely old, hence unquotable
         as_of_ms, seen = self._market.book_as_of_ms(self.picture), self._valuation.others
-        if self.strategy.uses_book and not seen.can_tell(self._name, book, as_of_ms):
-            return None
         standing = self._orders.standing(self._name)
+        if self.strategy.uses_book and not seen.can_tell(self._name, book, as_of_ms, standing):
+            return None
         manual = self._orders.foreign(self._name)
-        others = seen.of(self._name, book, as_of_ms)
+        others = seen.of(self._name, book, as_of_ms, standing)
         market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
         view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves())
         self._version += 1
@@ -130,11 +130,11 @@ class Quoter:
             return "market data link down"
         if not self.picture.tradable or not self._market.venue_open:
             return f"not tradable: {self.picture.state or self._market.venue_reason or 'closed'}"
-        age = self._market.book_age_s(self.picture)
+        age, index_age = self._market.ages_s(self.picture)
         if age > self._settings.max_book_age_s:
             return f"stale: book is {age:.1f} s old"
-        if self._market.index_age_s() > self._settings.max_index_age_s:
-            return f"stale: index is {self._market.index_age_s():.1f} s old"
+        if index_age > self._settings.max_index_age_s:
+            return f"stale: index is {index_age:.1f} s old"
         if self.picture.ticker is None:
             return "no ticker yet"
         return ""

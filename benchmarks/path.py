@@ -174,9 +174,7 @@ def physical_limit(rounds: int, quick: bool, report: dict[str, Any]) -> None:
     """What nobody can do without: two bare signatures, one book and two answers received, two requests in one write."""
     repeats = 50 if quick else 2000
     key, digest = SigningKey.from_hex(KEY), bytes(range(32))
-    left, right = socket.socketpair()
     listener = socket.create_server(("127.0.0.1", 0))
-    left.close(), right.close()
     left = socket.create_connection(listener.getsockname())
     right, _ = listener.accept()
     book, answers, requests = bytes(400), bytes(2400), bytes(1700)

@@ -45,7 +45,7 @@ class Book(msgspec.Struct, frozen=True, gc=False):
 
     def best(self, side: Side) -> int | None:
         """The best price of a side in ticks, or None when it is empty."""
-        levels = self.side(side)
+        levels = self.bids if side is BID else self.asks
         return levels[0][0] if levels else None
 
 

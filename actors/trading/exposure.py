@@ -10,14 +10,15 @@ max(|position + bids|, |position - asks|), each as of the last `refresh` of that
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from actors.trading.instruments import Side
 from actors.trading.orders import OrderTable
 from actors.trading.quotes import QuotePair
 
 
-class Room(NamedTuple):
+class Room(msgspec.Struct, frozen=True, gc=False):
     """The most each side of one instrument may show, in steps, and which limit said so."""
 
     bid: int

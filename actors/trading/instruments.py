@@ -131,7 +131,7 @@ class Instrument:
 
     def onto_ladder(self, price: int, side: Side) -> int:
         """The nearest ladder price at or away from the market: at or below for a bid, at or above for an ask."""
-        step = self.tick_at(price)
+        step = self.tick_at(price) if self.ladder else 1
         if step == 1:
             return price
         down = price - price % step
@@ -139,6 +139,8 @@ class Instrument:
 
     def step_up(self, price: int, count: int = 1) -> int:
         """The price `count` ladder ticks higher."""
+        if not self.ladder:
+            return price + count
         for _ in range(count):
             price += self.tick_at(price + 1)
             price = self.onto_ladder(price, Side.BID)
@@ -146,6 +148,8 @@ class Instrument:
 
     def step_down(self, price: int, count: int = 1) -> int:
         """The price `count` ladder ticks lower; may reach zero or below, which is no price."""
+        if not self.ladder:
+            return price - count
         for _ in range(count):
             price = self.onto_ladder(price - self.tick_at(price), Side.BID) if price > 0 else price - 1
         return price

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
 
 import attrs
+import msgspec
 
 from actors.trading.instruments import Side
 from actors.trading.quotes import Quote
@@ -114,7 +114,7 @@ class Order:
         return not self.state.is_live and self.at_risk == 0
 
 
-class Standing(NamedTuple):
+class Standing(msgspec.Struct, frozen=True):
     """Our orders in one instrument at one moment."""
 
     in_flight: bool
@@ -135,7 +135,7 @@ class Standing(NamedTuple):
         return None if found is None else Quote(found.price, found.remaining)
 
 
-class Tally(NamedTuple):
+class Tally(msgspec.Struct, frozen=True, gc=False):
     """What could still be filled in one instrument, in steps."""
 
     bids: int
@@ -247,13 +247,14 @@ class OrderTable:
         halves: dict[str, int] | None = None
         for order in rows:
             state, risk, old = order.state, order.at_risk, order.replaces
+            owed = order.owed if order.reported_filled > order.seen_filled else 0
             if old is not None and state.is_live and old.state.is_live:
                 halves = halves or {}
                 halves[old.client_id] = max(halves.get(old.client_id, 0), risk)
                 counted = 0
             else:
                 counted = risk
-            apart = risk if state is UNKNOWN or not state.is_live else order.owed
+            apart = risk if state is UNKNOWN or not state.is_live else owed
             if order.side is BID:
                 bids += counted
                 bids_apart += apart

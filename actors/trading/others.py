@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from actors.trading.books import Book, OwnOrder, others_only
 from actors.trading.instruments import Side
-from actors.trading.orders import OrderTable
+from actors.trading.orders import OrderTable, Standing
 
 KEPT_MS = 1000
 """A kept picture is given up when the venue's newest book is this much younger: a guess at now beats certainty of then."""
@@ -25,21 +25,24 @@ class OthersBooks:
         self._orders = orders
         self._kept: dict[str, Book] = {}
 
-    def of(self, instrument: str, book: Book, as_of_ms: int) -> Book:
-        """`book` without the account's orders; `as_of_ms`: up to when, on the venue's clock, it is known to be whole."""
+    def of(self, instrument: str, book: Book, as_of_ms: int, standing: Standing | None = None) -> Book:
+        """`book` without the account's orders; `as_of_ms`: up to when, on the venue's clock, it is known to be whole.
+
+        `standing`: our orders there now, for who has looked already.
+        """
         orders = self._orders
+        standing = standing or orders.standing(instrument)
         kept = self._kept.get(instrument)
-        if kept is None or book.ts_ms - kept.ts_ms > KEPT_MS or self.can_tell(instrument, book, as_of_ms):
-            own = orders.standing(instrument).own + orders.foreign(instrument)
-            kept = self._kept[instrument] = others_only(book, own)
+        if kept is None or book.ts_ms - kept.ts_ms > KEPT_MS or self.can_tell(instrument, book, as_of_ms, standing):
+            kept = self._kept[instrument] = others_only(book, standing.own + orders.foreign(instrument))
         return kept
 
-    def can_tell(self, instrument: str, book: Book, as_of_ms: int) -> bool:
+    def can_tell(self, instrument: str, book: Book, as_of_ms: int, standing: Standing | None = None) -> bool:
         """Whether this book is known to show our orders as they stand.
 
         One of the very millisecond of our last change may be from before it: it must show both our sides to count.
         """
-        standing, last_ms = self._orders.standing(instrument), self._orders.last_change_ms(instrument)
+        standing, last_ms = standing or self._orders.standing(instrument), self._orders.last_change_ms(instrument)
         if standing.in_flight or as_of_ms < last_ms:
             return False
         return as_of_ms > last_ms or shows_both(book, standing.own)

@@ -55,9 +55,12 @@ class OrderStatus(StrEnum):
     EXPIRED = "expired"
     REJECTED = "rejected"
 
-    @property
-    def is_final(self) -> bool:
-        return self is not OrderStatus.OPEN
+    is_final: bool
+    """It has ended. A plain attribute of each, as of our own states."""
+
+
+for _status in OrderStatus:
+    _status.is_final = _status is not OrderStatus.OPEN
 
 
 class VenueOrder(msgspec.Struct, frozen=True):
