@@ -56,6 +56,8 @@ class Truth:
         self._clock = clock
         self._up = Doorbell()
         self._fills_from_ms = 0
+        self._fills_first_ms = 0
+        """From when the first reading asked: earlier fills are in the positions read after it, and count for nobody."""
         self._login_ends_at = math.inf
         """Trio's clock."""
         self._is_ours = prefixed(desk.label.cell_prefix)
@@ -141,7 +143,9 @@ class Truth:
     async def _read_fills(self) -> list[Fill]:
         """Applies every execution since the last reading; returns the new ones' list as the venue gave it."""
         asked_ms = self._clock.now_ms()
-        since = max(0, (self._fills_from_ms or asked_ms) - OVERLAP_MS)
+        if self._fills_from_ms == 0:
+            self._fills_first_ms = max(0, asked_ms - OVERLAP_MS)
+        since = max(self._fills_first_ms, self._fills_from_ms - OVERLAP_MS)  # the wall clock may have stepped back
         fills = await self.desk.follow(self.desk.dialect.fills_since(since, self._underlying))
         first = self._fills_from_ms == 0
         for fill in fills:

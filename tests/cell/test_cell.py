@@ -261,3 +261,29 @@ async def test_room_follows_the_money_and_an_instrument_ends_in_time(
             assert resting(stage) == {}
             nursery.cancel_scope.cancel()
         assert cell.restarts == 0
+
+
+@in_every_form
+async def test_a_clock_that_steps_back_counts_no_fill_of_before_our_time(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Fills of an earlier run are in the positions read at the start: asking from further back must not add them again."""
+    async with open_stage(form.paper(world={**SMALL, "taker_rate_per_s": 2.0})) as stage:
+        first = stage.cell(form.settings())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(first.run)
+            while not first.clerk.figures.fills:
+                await trio.sleep(0.5)
+            nursery.cancel_scope.cancel()
+        await trio.sleep(65)
+        second = stage.cell(form.settings(), run="r2", guarded=True)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(second.run)
+            await trio.sleep(3)
+            stage.clock.jump_ns -= 20 * 10**9
+            await trio.sleep(40)
+            held = {name: steps for name, steps in second.risk.exposure.positions.items() if steps}
+            nursery.cancel_scope.cancel()
+        positions = stage.exchange.engine.accounts[30_001].positions
+        assert held == {name: each.amount for name, each in positions.items() if each.amount}
+        assert second.clerk.figures.fills == second.truth.alarms == 0
