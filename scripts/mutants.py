@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Deliberate defects, one at a time, in a scratch copy of the tree: does a rehearsal or a test catch each?
 
-    python scripts/mutants.py [--runs 500] [--jobs 2] [--only NAME ...] [--rehearsals-only]
+    python scripts/mutants.py [--venue derive] [--runs 500] [--jobs 2] [--only NAME ...] [--rehearsals-only]
 
-Prints a table: defect, what caught it, after how many rehearsals. Exit code 0 only when every defect was caught. The
-tree itself is never touched. A defect whose place in the code is gone is an error: write it anew.
+Prints a table: defect, what caught it, after how many rehearsals. Exit code 0 only when every defect was caught. A defect
+of what only one venue has is planted there alone. The tree itself is never touched. A defect whose place in the code is
+gone is an error: write it anew.
 `docs/mutation-check.md` holds the last table, and what each defect would mean.
 """
 
@@ -13,28 +14,47 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
 
 BASELINE = 5
 """Rehearsals that the sound tree must pass first."""
+VENUES = ("derive", "deribit")
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @attrs.frozen
 class Defect:
-    """One change of text. `tests`: the quick ones that should catch it; else, or if they don't, a rehearsal must."""
+    """One change of text. `tests`: by venue, the quick ones that should catch it there, as pytest is told them; where
+    there are none, or they don't, a rehearsal must. A venue that is not named has nothing that could break so."""
 
     name: str
     file: str
     old: str
     new: str
-    tests: str = ""
+    tests: Mapping[str, str]
+
+
+def on_both(tests: str = "") -> dict[str, str]:
+    """What knows no venue."""
+    return dict.fromkeys(VENUES, tests)
+
+
+def on_each(derive: str, deribit: str) -> dict[str, str]:
+    return {"derive": derive, "deribit": deribit}
+
+
+CELL = on_each("tests/cell/test_cell.py -k 'not deribit'", "tests/cell/test_cell.py -k deribit")
+"""Whole cells; on Deribit with single orders and with mass quotes."""
+LATE = on_each("tests/rehearsal/test_in_flight.py", "tests/cell/test_lost_and_late.py")
+WIRE = on_each("tests/venues/derive", "tests/venues/deribit")
 
 
 DEFECTS = (
@@ -43,21 +63,21 @@ DEFECTS = (
         "actors/truth.py",
         "            await self.reconcile()\n",
         "            await trio.lowlevel.checkpoint()\n",
-        "tests/cell/test_cell.py",
+        CELL,
     ),
     Defect(
         "treat a refused cancel as gone",
         "actors/clerk.py",
         "self.orders.cancel_refused(order, now)",
         "self.orders.proven_gone(order, meaning)",
-        "tests/rehearsal/test_in_flight.py",
+        LATE,
     ),
     Defect(
         "drop the shield",
         "actors/truth.py",
         "trio.CancelScope(shield=True, deadline",
         "trio.CancelScope(deadline",
-        "tests/cell/test_cell.py",
+        CELL,
     ),
     Defect(
         "forget in-flight risk",
@@ -65,21 +85,21 @@ DEFECTS = (
         "        if self.state.is_live:\n            amount = self.amount if",
         "        if self.state is OrderState.PLACING:\n            return 0\n"
         "        if self.state.is_live:\n            amount = self.amount if",
-        "tests/trading/test_orders.py",
+        on_both("tests/trading/test_orders.py"),
     ),
     Defect(
         "ignore create_order_error",
         "actors/venues/derive/outcomes.py",
         "    failed = answer.create_order_error\n",
         "    failed = None\n",
-        "tests/venues/derive",
+        {"derive": WIRE["derive"]},
     ),
     Defect(
         "apply a fill twice",
         "actors/trading/orders.py",
         "        if fill.trade_id in self._trades_seen:\n            return False\n",
         "",
-        "tests/trading/test_orders.py",
+        on_both("tests/trading/test_orders.py"),
     ),
     Defect(
         "ignore unknown orders in risk",
@@ -87,97 +107,190 @@ DEFECTS = (
         "        if self.state.is_live:\n            amount = self.amount if",
         "        if self.state is OrderState.UNKNOWN:\n            return 0\n"
         "        if self.state.is_live:\n            amount = self.amount if",
-        "tests/trading/test_orders.py",
+        on_both("tests/trading/test_orders.py"),
     ),
     Defect(
         "no wait for reject_timestamp",
         "actors/truth.py",
         "if not ours and asked_ms > self.desk.latest_reject_ms + LATE_MS:",
         "if not ours:",
-        "tests/rehearsal/test_in_flight.py",
+        LATE,
     ),
     Defect(
         "guard does not wait for what is in flight",
         "actors/sweeper.py",
         "if resting == 0 and asked > settled:",
         "if resting == 0:",
-        "tests/rehearsal/test_in_flight.py",
+        LATE,
     ),
     Defect(
         "quote on stale books",
         "actors/quoter.py",
         "        if age > self._settings.max_book_age_s:",
         "        if age > 1e9:",
-        "tests/cell/test_cell.py",
+        CELL,
     ),
     Defect(
         "cancel unscoped",
         "actors/venues/proof.py",
         "    return lambda order: order.label.startswith(prefix)",
         "    return lambda order: True",
-        "tests/venues/deribit/test_deribit_sweep.py",
+        WIRE,
     ),
     Defect(
         "own orders are the market",
         "actors/trading/others.py",
         "others_only(book, standing.own + orders.foreign(instrument))",
         "others_only(book, orders.foreign(instrument))",
-        "tests/cell/test_cell.py",
+        CELL,
     ),
     Defect(
         "send without a guard",
         "actors/order_desk.py",
         "        return not self.blocks and self.link.is_up",
         '        return not (set(self.blocks) - {"guard"}) and self.link.is_up',
-        "tests/cell/test_cell.py",
+        CELL,
     ),
     Defect(
         "overdraw the budget",
         "actors/trading/budget.py",
         "        window = self._pools.get(pool)\n        wait = 0.0\n",
         "        return 0.0\n        window = self._pools.get(pool)\n        wait = 0.0\n",
-        "tests/trading/test_budget.py",
+        on_both("tests/trading/test_budget.py"),
     ),
     Defect(
         "a lost answer means it never was",
         "actors/clerk.py",
         "        self.orders.lost(order, now)\n        if old is not None:",
         '        self.orders.refused(order, "no answer")\n        if old is not None:',
-        "tests/rehearsal/test_in_flight.py",
+        LATE,
     ),
     Defect(
         "bury the old order with the new",
         "actors/trading/orders.py",
         '        """\n        order.replaces = None\n        if order.state.is_live:',
         '        """\n        if order.state.is_live:',
-        "tests/trading/test_orders.py",
+        on_both("tests/trading/test_orders.py"),
     ),
     Defect(
         "deadlines by a wall clock that jumps",
         "actors/clock.py",
         "        if self._venue_ahead_ms == -math.inf:",
         "        if self._venue_ahead_ms < math.inf:",
-        "tests/rehearsal/test_in_flight.py",
+        LATE,
     ),
     Defect(
         "not post-only",
         "actors/venues/derive/calls.py",
         '"time_in_force":"post_only"',
         '"time_in_force":"gtc"',
-        "tests/venues/derive",
+        {"derive": WIRE["derive"]},
     ),
     Defect(
         "ignore the Greek limits",
         "actors/risk.py",
         "        if self.greeks is None or not self.greeks.is_limited:\n",
         "        if self.greeks is None or self.greeks.is_limited:\n",
+        on_both("tests/cell/test_greek_gate.py"),
     ),
     Defect(
         "quote before all Greeks are known",
         "actors/trading/greek_limits.py",
         "        if self._unpriced:\n",
         "        if not self._lines:\n",
-        "tests/trading/test_greek_limits.py",
+        on_both("tests/trading/test_greek_limits.py"),
+    ),
+    # -- Deribit's own: edits, post-only that would rather move, deadlines, mass quotes, books kept from changes
+    Defect(
+        "take an edit that crossed for done",
+        "actors/venues/deribit/outcomes.py",
+        "    if order.status is not OrderStatus.CANCELLED:\n",
+        "    if order.status:\n",
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "take a refused edit for the end of the order",
+        "actors/clerk.py",
+        "            elif outcome.old_gone and order.state.is_live:\n",
+        "            elif order.state.is_live:\n",
+        {"deribit": "tests/cell/test_deribit_cell.py"},
+    ),
+    Defect(
+        "take a refused edit for no news",
+        "actors/clerk.py",
+        "                self.orders.edit_failed(order)\n                self.orders.lost(order, now)\n",
+        "                self.orders.untouched(order)\n",
+        {"deribit": "tests/cell/test_deribit_cell.py"},
+    ),
+    Defect(
+        "drop reject_post_only",
+        "actors/venues/deribit/terms.py",
+        """'"post_only":true,"reject_post_only":true,'""",
+        """'"post_only":true,'""",
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "drop reject_post_only from edits",
+        "actors/venues/deribit/calls.py",
+        '"post_only":true,"reject_post_only":true,"valid_until"',
+        '"post_only":true,"valid_until"',
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "drop reject_post_only from mass quotes",
+        "actors/venues/deribit/mass.py",
+        '"post_only":true,"reject_post_only":true}}',
+        '"post_only":true}}',
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "drop valid_until",
+        "actors/venues/deribit/calls.py",
+        ',"valid_until":{order.reject_ms}{protected}}}',
+        "{protected}}}",
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "drop valid_until from mass quotes",
+        "actors/venues/deribit/mass.py",
+        '"valid_until":{reject_ms},',
+        "",
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "ignore the errors of a mass quote's sides",
+        "actors/venues/deribit/mass.py",
+        "        for failed in answer.errors:\n",
+        "        for failed in ():\n",
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "bill the cancel of a quote set elsewhere",
+        "actors/venues/deribit/mass.py",
+        'kind="cancel_ours", pool=Pool.MATCHING)',
+        'kind="cancel_ours", pool=Pool.BULK_CANCEL)',
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "move a mass quote with its amount",
+        "actors/venues/deribit/mass.py",
+        'amount = "" if side.moves else ',
+        "amount = ",
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "believe a book with a change missing",
+        "actors/venues/deribit/books.py",
+        "        if self.last_id is None or previous != self.last_id:\n",
+        "        if self.last_id is None:\n",
+        {"deribit": WIRE["deribit"]},
+    ),
+    Defect(
+        "quote though cancel-on-disconnect is off",
+        "actors/venues/deribit/scripts.py",
+        "        if not switch.enabled:\n",
+        "        if switch is None:\n",
+        {"deribit": WIRE["deribit"]},
     ),
 )
 
@@ -191,11 +304,11 @@ def plant(defect: Defect, tree: Path) -> None:
     file.write_text(text.replace(defect.old, defect.new))
 
 
-def rehearsed(tree: Path, runs: int, jobs: int) -> tuple[int, str]:
+def rehearsed(tree: Path, venue: str, runs: int, jobs: int) -> tuple[int, str]:
     """(rehearsals until the first violation, or 0, which invariant broke)."""
     report = tree / "report.json"
     words = [sys.executable, "-m", "actors.rehearsal.command", "--seed", "1", "--runs", str(runs), "--jobs", str(jobs)]
-    words += ["--until-failure", "--json", str(report)]
+    words += ["--venue", venue, "--until-failure", "--json", str(report)]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     subprocess.run(words, cwd=tree, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     told = json.loads(report.read_text())
@@ -206,7 +319,7 @@ def rehearsed(tree: Path, runs: int, jobs: int) -> tuple[int, str]:
 
 def tested(tree: Path, tests: str) -> str:
     """The first of the named tests that fails, or ""."""
-    words = [sys.executable, "-m", "pytest", "-q", "-x", *tests.split()]
+    words = [sys.executable, "-m", "pytest", "-q", "-x", *shlex.split(tests)]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     told = subprocess.run(words, cwd=tree, env=environment, capture_output=True, check=False, text=True)
     if told.returncode != 1:
@@ -224,16 +337,17 @@ def copy_tree(tree: Path) -> None:
             shutil.copy(source, tree / name)
 
 
-def examine(sound: Path, defect: Defect, runs: int, jobs: int, by_tests: bool) -> tuple[str, str]:
+def examine(sound: Path, defect: Defect, venue: str, runs: int, jobs: int, by_tests: bool) -> tuple[str, str]:
     """(what caught it or "", after how much)."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
         tree = Path(scratch) / "tree"
         shutil.copytree(sound, tree)
         plant(defect, tree)
-        failed = tested(tree, defect.tests) if by_tests and defect.tests else ""
+        tests = defect.tests[venue]
+        failed = tested(tree, tests) if by_tests and tests else ""
         if failed:
             return f"test: {failed}", "-"
-        count, broken = rehearsed(tree, runs, jobs)
+        count, broken = rehearsed(tree, venue, runs, jobs)
         if count:
             return f"rehearsal: {broken}", f"{count} runs"
     return "", f"{runs} runs"
@@ -241,24 +355,26 @@ def examine(sound: Path, defect: Defect, runs: int, jobs: int, by_tests: bool) -
 
 def main() -> int:
     command = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    command.add_argument("--venue", choices=VENUES, default="derive", help="where the defects are looked for")
     command.add_argument("--runs", type=int, default=500)
     command.add_argument("--jobs", type=int, default=2)
     command.add_argument("--only", nargs="*", choices=[defect.name for defect in DEFECTS], metavar="NAME")
     command.add_argument("--rehearsals-only", action="store_true", help="what the tests alone would catch is rehearsed too")
     options = command.parse_args()
-    defects = [defect for defect in DEFECTS if not options.only or defect.name in options.only]
+    here = [defect for defect in DEFECTS if options.venue in defect.tests]
+    defects = [defect for defect in here if not options.only or defect.name in options.only]
     missed = 0
     sound = Path(tempfile.mkdtemp(prefix="mutants-")) / "tree"
     sound.mkdir()
     copy_tree(sound)
-    if rehearsed(sound, BASELINE, options.jobs)[0]:
+    if rehearsed(sound, options.venue, BASELINE, options.jobs)[0]:
         raise SystemExit("the tree without a defect does not pass its rehearsals: mend that first")
-    for tests in dict.fromkeys(one.tests for one in defects if one.tests and not options.rehearsals_only):
-        if tested(sound, tests):
+    for tests in dict.fromkeys(one.tests[options.venue] for one in defects if not options.rehearsals_only):
+        if tests and tested(sound, tests):
             raise SystemExit(f"{tests} fails without a defect: mend that first")
     print(f"| {'defect':<42} | {'caught by':<60} | after |\n|---|---|---|", flush=True)
     for defect in defects:
-        caught, after = examine(sound, defect, options.runs, options.jobs, not options.rehearsals_only)
+        caught, after = examine(sound, defect, options.venue, options.runs, options.jobs, not options.rehearsals_only)
         missed += not caught
         print(f"| {defect.name:<42} | {caught or 'NOT CAUGHT':<60} | {after} |", flush=True)
     shutil.rmtree(sound.parent)
