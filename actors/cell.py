@@ -99,31 +99,32 @@ class Cell:
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.before_leaving: Callable[[], Awaitable[None]] | None = None
         self.strategy: Strategy = build(cell.quoting, cell.limits, has_surface=True)
-        self.journal = Journal(journal, clock.now_ns)
-        self.dialect: Dialect = access.dialect(clock, slot)
         self.chosen = Chosen((), ())
         self._rng = rng
         self._dial = dial
         self._share = share
         self._fresh_send, self._fresh_receive = trio.open_memory_channel[Instrument](1000)
+        self.dialect: Dialect = access.dialect(clock, slot)
+        self._hire(Journal(journal, clock.now_ns))
+        self._introduce()
+        if guarded:
+            self.desk.block("guard", "no word of a living guard yet")
+
+    def _hire(self, journal: Journal) -> None:
+        """The actors, each with what it needs of those before it."""
+        cell, clock = self.settings, self.clock
+        self.journal = journal
         self.orders = OrderTable()
         self.risk = Risk(Exposure(self.orders, 0, 0), self.instruments, self._on_risk)
         self.market = MarketData(
             self.dialect, cell.underlying, clock, self._public_link, self._wants, self._fresh_send.send_nowait
         )
-        self.market.on_venue = self._on_venue
         self.valuation = Valuation(cell, self.market, self.orders, clock, is_needed=not self.strategy.uses_book)
-        self.market.on_index = self._on_index
-        self.risk.greeks = self.valuation.book
-        self.risk.exposure.on_worst = self._on_worst
-        self.valuation.refresh_exposure = self._on_worst
-        self.clerk = Clerk(self.dialect, label, self.instruments, self.orders, self.risk, clock, self.journal)
-        self.clerk.on_event = self._event
-        self.clerk.explain = self._terms
+        self.clerk = Clerk(self.dialect, self.label, self.instruments, self.orders, self.risk, clock, journal)
         self.desk = OrderDesk(
             self.dialect,
             self._private_link(),
-            label,
+            self.label,
             cell.underlying,
             self.instruments,
             self.clerk,
@@ -131,15 +132,23 @@ class Cell:
             cell.quoting,
             mmp=cell.mmp.enabled,
         )
+        self.protection = Protection(self.all_settings, cell, self.desk, self.risk, clock)
+        self.truth = Truth(self.desk, cell.underlying, clock)
+        skew_s = self.all_settings.venue.max_clock_skew_s
+        self.watch = Watch(self.market, self.desk, self.clerk, self.risk, clock, cell.quoting, skew_s)
+
+    def _introduce(self) -> None:
+        """Who tells whom."""
+        self.market.on_venue = self._on_venue
+        self.market.on_index = self._on_index
+        self.risk.greeks = self.valuation.book
+        self.risk.exposure.on_worst = self._on_worst
+        self.valuation.refresh_exposure = self._on_worst
+        self.clerk.on_event = self._event
+        self.clerk.explain = self._terms
+        self.clerk.on_mmp = self.protection.trip
         self.desk.unquotable = lambda name: self.quoters[name].unquotable()
         self.desk.on_unblocked = self._tell_all
-        if guarded:
-            self.desk.block("guard", "no word of a living guard yet")
-        self.protection = Protection(settings, cell, self.desk, self.risk, clock)
-        self.clerk.on_mmp = self.protection.trip
-        self.truth = Truth(self.desk, cell.underlying, clock)
-        skew_s = settings.venue.max_clock_skew_s
-        self.watch = Watch(self.market, self.desk, self.clerk, self.risk, clock, cell.quoting, skew_s)
 
     # -- the tree
 
