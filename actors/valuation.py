@@ -114,14 +114,13 @@ class Valuation:
                 await trio.lowlevel.checkpoint()
 
     async def measure(self) -> None:
-        """Keeps every instrument's metrics fresh for the limits, a slice at a time; forever."""
+        """Keeps every instrument's metrics fresh for the limits, a slice at a time; forever, where somebody needs them."""
         slices = 10
-        while True:
+        while self.is_needed:
             for part in range(slices):
                 await trio.sleep(GREEKS_S / slices)
-                if self.is_needed:
-                    for name in list(self._market.pictures)[part::slices]:
-                        self.learn(name)
+                for name in list(self._market.pictures)[part::slices]:
+                    self.learn(name)
 
     def learn(self, name: str) -> None:
         """One instrument's metrics, from the fair value it would be quoted at."""

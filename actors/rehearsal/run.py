@@ -19,7 +19,7 @@ import trio
 import trio.testing
 
 from actors.rehearsal.company import Company
-from actors.rehearsal.determinism import seeded
+from actors.rehearsal.determinism import seeded, still_clock
 from actors.rehearsal.faults import Mischief
 from actors.rehearsal.judge import Terms, Verdict, Violation, judge
 from actors.rehearsal.operator import Operator
@@ -70,9 +70,7 @@ def rehearse(seed: int, kinds: tuple[str, ...], venue: str = "derive", *, keep_l
     gc.collect()
     with seeded(seed), rare_collections():
         try:
-            outcome, rows = trio.run(
-                _perform, draw_scene(seed, kinds, venue), kinds, teller, clock=trio.testing.MockClock(autojump_threshold=0)
-            )
+            outcome, rows = trio.run(_perform, draw_scene(seed, kinds, venue), kinds, teller, clock=still_clock())
         except Exception as error:
             return Outcome(seed, Verdict(), "", 0, teller.lines, crash=repr(error))
     text = as_text(rows)

@@ -88,7 +88,7 @@ def _draw(seed: int, kinds: tuple[str, ...], rng: random.Random) -> Scene:
         settings=_settings(rng, expires),
         lag_s=rng.choice(((0.0, 0.0), (0.001, 0.004), (0.005, 0.03), (0.02, 0.12))),
         manual=rng.choice((0, 1, 2, 3)),
-        pump_s=rng.choice((0.05, 0.1, 0.2)),
+        pump_s=rng.choice((0.1, 0.2, 0.3)),
     )
 
 
@@ -123,6 +123,7 @@ def _settings(rng: random.Random, expires: bool) -> Settings:
     cell.quoting.max_through_mark = rng.choice((0.0, 0.0, 2.0))
     cell.quoting.max_book_age_s = rng.choice((2.0, 3.0, 5.0))
     cell.quoting.max_index_age_s = rng.choice((3.0, 5.0, 10.0))
+    cell.quoting.refresh_s = 2.0
     cell.quoting.order_life_s = rng.choice((310.0, 900.0))
     cell.quoting.stop_before_expiry_s = rng.choice((20.0, 60.0)) if expires else 300.0
     size = cell.quoting.size
