@@ -76,7 +76,8 @@ class ReplayStream(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         self._held.append(bytes(data))
-        await self.flush()
+        if not self._is_corked:  # the frame's own lock was a checkpoint already
+            await self.flush()
 
     @contextmanager
     def corked(self) -> Iterator[None]:
@@ -88,7 +89,7 @@ class ReplayStream(trio.abc.Stream):
             self._is_corked = False
 
     async def flush(self) -> None:
-        """Send what is held, unless corked; writers queue up behind each other."""
+        """Send what is held; writers queue up behind each other."""
         async with self._lock:
             if self._is_torn:
                 raise trio.BrokenResourceError("an earlier write was cut in the middle")
