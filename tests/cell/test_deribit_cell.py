@@ -13,6 +13,7 @@ from actors.rehearsal.stage import open_stage
 from actors.trading.errors import NotGranted
 from actors.trading.instruments import Side
 from actors.trading.orders import OrderState
+from actors.venues.paper.faults import FrameFault
 
 LADDER_END, COARSE = 50, 5
 
@@ -158,6 +159,31 @@ async def test_a_refused_move_is_settled_by_evidence(form: Form, code: int, auto
             nursery.cancel_scope.cancel()
         assert cell.truth.alarms == 0
         assert cell.proof.confirmed
+
+
+async def test_a_refused_edit_makes_us_ask_what_became_of_the_order(autojump_clock: trio.testing.MockClock) -> None:
+    """Its end was told in frames that were lost: the refusal is the first we hear, and nobody waits for the audit."""
+    async with open_stage(ORDERS.paper()) as stage, trio.open_nursery() as nursery:
+        cell, engine = stage.cell(ORDERS.settings()), stage.exchange.engine
+        nursery.start_soon(cell.run)
+        await quoting(cell)
+        silence = FrameFault("drop", "out", match='"channel":"user.')
+        stage.exchange.faults.arm(silence)
+        gone = {order.order_id for order in engine.open_orders(ACCOUNT)}
+        for order_id in gone:
+            engine.cancel(ACCOUNT, order_id)
+        stage.exchange.tell()
+        await trio.sleep(1)
+        silence.count = 0
+        while not any(action.startswith("amend") for action in cell.clerk.figures.rejects):
+            await trio.sleep(0.1)
+        await trio.sleep(10)
+        assert cell.truth.alarms == 0  # the audit has not been yet, or had nothing to find
+        edits = [row["params"] for row in stage.exchange.ledger.of("request") if row["method"] == "private/edit"]
+        refused = gone & {str(params["order_id"]) for params in edits}
+        assert refused
+        assert not refused & {order.venue_id for order in cell.orders.live()}
+        nursery.cancel_scope.cancel()
 
 
 @on_deribit
