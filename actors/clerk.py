@@ -107,11 +107,12 @@ class Clerk:
 
     def sent(self, kind: ActionKind, order: Order) -> None:
         """A request is about to leave the house: counted, and on record before any answer can be."""
-        self.figures.requests[kind.value] += 1
+        what = kind.value
+        self.figures.requests[what] += 1
         if kind is not ActionKind.CANCEL:
             order.terms = self.explain(order.instrument)
         self._journal.write(
-            kind.value,
+            what,
             id=order.client_id,
             instrument=order.instrument,
             side=int(order.side),
@@ -119,7 +120,7 @@ class Clerk:
             amount=order.amount,
         )
         if self.verbose:
-            logger.debug("{} {} {} {} at {}", kind.value, order.instrument, order.side.name, order.amount, order.price)
+            logger.debug("{} {} {} {} at {}", what, order.instrument, order.side.name, order.amount, order.price)
 
     def on_notice(self, notice: Notice) -> None:
         """Private notifications, synchronously from the link's reader; raising ends the connection, then we reconcile."""

@@ -302,13 +302,15 @@ class OrderDesk:
         room = self._room_now(pair.instrument)
         if self._batch is not None:
             return self._gather(moves_only(actions), instrument, room, self._batch, now)
+        granted = 0
         for position, action in enumerate(actions):
-            cancel = action.kind is ActionKind.CANCEL
-            # A pair moves as one, unless its first half stops a loss: then the second may follow when budget allows.
-            together = 1 if cancel or action.danger > 0 else len(actions) - position
-            wait = self.budget.wait_for(Pool.MATCHING, now, together, instrument=pair.instrument, cancel=cancel)
-            if wait > 0:
-                return wait
+            if not granted:
+                cancel = action.kind is ActionKind.CANCEL
+                # A pair moves as one, unless its first half stops a loss: then the second may follow when budget allows.
+                granted = 1 if cancel or action.danger > 0 else len(actions) - position
+                if wait := self.budget.wait_for(Pool.MATCHING, now, granted, instrument=pair.instrument, cancel=cancel):
+                    return wait
+            granted -= 1
             self._act(action, instrument, room, now)
         return 0.0
 
@@ -495,5 +497,3 @@ def hash_fraction(text: str) -> float:
     for char in text.encode():
         value = ((value ^ char) * 16777619) & 0xFFFFFFFF
     return value / 2**32
-
-

@@ -55,7 +55,8 @@ class Risk:
         if self.halts:
             self.exposure.release(pair.instrument)
             return RiskRefused(pair.instrument, "halted: " + "; ".join(self.halts.values()))
-        room = self._room(pair.instrument, max(quote.amount for quote in (pair.bid, pair.ask) if quote is not None))
+        bids, asks = pair.bid.amount if pair.bid else 0, pair.ask.amount if pair.ask else 0
+        room = self._room(pair.instrument, bids if bids > asks else asks)
         bid = self._fit(pair, Side.BID, room.bid)
         ask = self._fit(pair, Side.ASK, room.ask)
         if bid is None and ask is None:
@@ -91,7 +92,7 @@ class Risk:
     def _fit(self, pair: QuotePair, side: Side, room: int) -> Quote | None:
         """The side cut to the room left; dropped below the venue's minimum, or while margin is short for it."""
         quote = pair.side(side)
-        if quote is None or self._margin_pause(pair.instrument, side):
+        if quote is None or (self._no_margin and self._margin_pause(pair.instrument, side)):
             return None
         if quote.amount <= room:
             return quote

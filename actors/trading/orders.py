@@ -186,7 +186,7 @@ class OrderTable:
     def working(self, instrument: str, side: Side | None = None) -> list[Order]:
         """Orders of an instrument that may rest or still owe fills, oldest first."""
         orders = self._working.get(instrument, ())
-        return [o for o in orders if side is None or o.side is side]
+        return list(orders) if side is None else [o for o in orders if o.side is side]
 
     def live(self) -> Iterator[Order]:
         """Every order that may rest at the venue now or come to."""
@@ -313,7 +313,8 @@ class OrderTable:
         order = self.known(news)
         if order is None:
             return None
-        self._learn_venue_id(order, news.venue_id)
+        if news.venue_id and news.venue_id != order.venue_id:
+            self._learn_venue_id(order, news.venue_id)
         order.reported_filled = max(order.reported_filled, news.filled)
         if order.state.is_live:
             if news.status.is_final:
@@ -433,7 +434,8 @@ class OrderTable:
             order.price, order.amount = news.price, news.amount
         elif order.state is OrderState.OPEN and news.ts_ms >= order.changed_ms:
             order.price, order.amount = news.price, news.amount
-        self._supersede(order)
+        if order.replaces is not None:
+            self._supersede(order)
 
     def _revive(self, order: Order, news: VenueOrder) -> None:
         """It was refused, we thought, and it rests: the refusal was that of a request that came there twice."""
@@ -461,16 +463,15 @@ class OrderTable:
             order.replaces = None
 
     def _learn_venue_id(self, order: Order, venue_id: str) -> None:
-        if venue_id and order.venue_id != venue_id:
-            order.venue_id = venue_id
-            moved = self._by_venue.get(venue_id)
-            if moved is not None and moved is order.replaces:
-                # The venue moved the old order instead of making a new one: what it filled, and owes, is the new one's.
-                order.seen_filled, moved.reported_filled = moved.seen_filled, moved.seen_filled
-            self._by_venue[venue_id] = order
-            early = self._orphan_fills.pop(venue_id, 0)
-            if early:
-                self._count_fill(order, early)
+        order.venue_id = venue_id
+        moved = self._by_venue.get(venue_id)
+        if moved is not None and moved is order.replaces:
+            # The venue moved the old order instead of making a new one: what it filled, and owes, is the new one's.
+            order.seen_filled, moved.reported_filled = moved.seen_filled, moved.seen_filled
+        self._by_venue[venue_id] = order
+        early = self._orphan_fills.pop(venue_id, 0)
+        if early:
+            self._count_fill(order, early)
 
     def _count_fill(self, order: Order, amount: int) -> None:
         order.seen_filled += amount

@@ -217,7 +217,8 @@ def needs_requote(
 
 def stale_money(instrument: Instrument, side: Side, resting: Quote, desired: Quote) -> float:
     """max(0, resting bid - desired bid) x size, or its mirror, in premium: what a hit at the stale price gives away."""
-    return instrument.price_float(max(0, (resting.price - desired.price) * side)) * _units(instrument, resting.amount)
+    worse = (resting.price - desired.price) * side
+    return instrument.price_float(worse) * _units(instrument, resting.amount) if worse > 0 else 0.0
 
 
 def side_urgency(market: Market, side: Side, desired: Quote | None, resting: Quote | None, fair: float | None) -> float:

@@ -8,6 +8,7 @@ query that was sent after every order that could still be in flight had become i
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import attrs
 
@@ -30,7 +31,7 @@ class RunLabel:
     cell: str
     run: str
 
-    @property
+    @cached_property
     def text(self) -> str:
         return f"{LABEL_FAMILY}-{self.tag}-{self.cell}-{self.run}"
 

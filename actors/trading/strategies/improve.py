@@ -35,9 +35,7 @@ class Improve:
         if is_crossed(market):
             return no_wish("others' book is locked or crossed")
         mid = mid_of_others(market)
-        distance = fallback_distance(view, self.settings)
-        bid = self._side(Side.BID, market, mid, view.mark, distance)
-        ask = self._side(Side.ASK, market, mid, view.mark, distance)
+        bid, ask = self._side(Side.BID, view, mid), self._side(Side.ASK, view, mid)
         if bid is None or ask is None:
             return no_wish("a side of the market is empty and there is no mark to quote it from")
         terms = [("reference_bid", bid[0]), ("reference_ask", ask[0])]
@@ -46,10 +44,9 @@ class Improve:
             terms.append(("mid", mid))
         return Wish(bid[0] + bid[1], ask[0] - ask[1], terms=tuple(terms))
 
-    def _side(
-        self, side: Side, market: Market, mid: float | None, mark: float | None, distance: float | None
-    ) -> tuple[float, float] | None:
+    def _side(self, side: Side, view: View, mid: float | None) -> tuple[float, float] | None:
         """Reference price and improvement on it, in premium; None when the side can be quoted from nothing."""
+        market = view.market
         wanted = steps_at_least(market.instrument, self.settings.improvement_reference_size)
         reference = best_with_size(market.book.side(side), wanted)
         if reference is not None:
@@ -57,7 +54,8 @@ class Improve:
         if mid is not None:
             return mid - side * mid * self.settings.spread_bps / 20_000, 0.0
         # Empty, or small orders on this side alone: they are no mid, so the side counts as empty.
-        return None if mark is None or distance is None else (mark - side * distance, 0.0)
+        distance = fallback_distance(view, self.settings)
+        return None if view.mark is None or distance is None else (view.mark - side * distance, 0.0)
 
     def _improvement(self, side: Side, reference: int, market: Market) -> float:
         """In premium: the configured money, or what `coarse_tick` says where one tick is worth more than that."""

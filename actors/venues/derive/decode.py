@@ -47,7 +47,13 @@ _STATUS = {
 }
 """Whatever else (untriggered, algo_active, values to come) is alive for all we know."""
 
-_SIDE = {"buy": Side.BID, "sell": Side.ASK}
+
+class _Sides(dict[str, Side]):
+    def __missing__(self, direction: str) -> Side:
+        raise ValueError(f"direction {direction!r} is neither buy nor sell")
+
+
+_SIDE = _Sides(buy=Side.BID, sell=Side.ASK)
 
 _NO_PRICING = rows.Pricing()
 
@@ -135,7 +141,7 @@ class FrameReader:
             venue_id=row.order_id,
             label=row.label or "",
             instrument=row.instrument_name,
-            side=side_of(row.direction),
+            side=_SIDE[row.direction],
             price=terms.ticks[row.limit_price],
             amount=terms.steps[row.amount],
             filled=terms.steps[row.filled_amount],
@@ -156,7 +162,7 @@ class FrameReader:
             venue_id=row.order_id,
             label=row.label or "",
             instrument=row.instrument_name,
-            side=side_of(row.direction),
+            side=_SIDE[row.direction],
             price=terms.loose_ticks[row.trade_price],
             amount=terms.steps[row.trade_amount],
             fee=plain_text(row.trade_fee),
@@ -170,13 +176,6 @@ class FrameReader:
 
 def _nothing(_data: msgspec.Raw) -> Iterable[News]:
     return ()
-
-
-def side_of(direction: str) -> Side:
-    side = _SIDE.get(direction)
-    if side is None:
-        raise ValueError(f"direction {direction!r} is neither buy nor sell")
-    return side
 
 
 def plain_text(number: rows.Num) -> str:
