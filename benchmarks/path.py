@@ -3,8 +3,9 @@
 One real cell (`counted_cell`), one venue, 200 instruments; ticks one at a time, and as many in flight as in
 `tick_to_order`. First CPU per tick without a counter, then the same again counted. Python calls repeat from run to run
 within a percent whatever else the machine does, which is what a change to the path is judged by; microseconds are the
-parts' share of cProfile's time, which taxes small functions, of the CPU measured without it. Quoters are not refreshed
-by the clock here, and the cell's snapshots are a row of their own. `run` is called by `python -m benchmarks path`.
+parts' share of cProfile's time, which taxes small functions, of the CPU measured without it. Nothing
+of weight runs by the clock here: no refresh of quoters, no snapshots, no audits. `run` is called by
+`python -m benchmarks path`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import socket
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from benchmarks.sign import KEY
 from benchmarks.tick_to_order import IN_FLIGHT, INSTRUMENTS, PAUSE_US, QUICK_INSTRUMENTS, last_core
 
 TICKS = 1000
+BOOK_FRAME, TWO_REQUESTS, TWO_ANSWERS = bytes(400), bytes(1700), bytes(2400)
+"""About as long as the frames of a tick are."""
 SEEN_S = 20.0
 """A cell that has been told to stop counting writes what it counted within this."""
 OTHER = "everything else"
@@ -171,35 +175,36 @@ def show(title: str, counted: Counted, cpu_us: float, report: dict[str, Any]) ->
 
 
 def physical_limit(rounds: int, quick: bool, report: dict[str, Any]) -> None:
-    """What nobody can do without: two bare signatures, one book and two answers received, two requests in one write."""
-    repeats = 50 if quick else 2000
+    """What nobody can do without: two signatures of a digest; one book and two answers received, two requests sent."""
+    blocks, times = 2 if quick else 20 * rounds, 20 if quick else 200
     key, digest = SigningKey.from_hex(KEY), bytes(range(32))
     listener = socket.create_server(("127.0.0.1", 0))
-    left = socket.create_connection(listener.getsockname())
-    right, _ = listener.accept()
-    book, answers, requests = bytes(400), bytes(2400), bytes(1700)
-    signing, sockets = [], []
-    for _ in range(rounds):
-        begun = time.thread_time_ns()
-        for _ in range(repeats):
-            key.sign_digest(digest)
-            key.sign_digest(digest)
-        signing.append((time.thread_time_ns() - begun) / repeats / 1000)
-        spent = 0
-        for _ in range(repeats):
-            right.send(book)
-            begun = time.thread_time_ns()
-            left.recv(16_384)
-            left.send(requests)
-            spent += time.thread_time_ns() - begun
-            right.recv(16_384)
-            right.send(answers)
-            begun = time.thread_time_ns()
-            left.recv(16_384)
-            spent += time.thread_time_ns() - begun
-        sockets.append(spent / repeats / 1000)
-    for each in (left, right, listener):
+    ours = socket.create_connection(listener.getsockname())
+    theirs, _ = listener.accept()
+    signing = min(_spent_us(times, lambda: (key.sign_digest(digest), key.sign_digest(digest))) for _ in range(blocks))
+    kernel = min(_kernel_us(ours, theirs, times) for _ in range(blocks))
+    for each in (ours, theirs, listener):
         each.close()
-    figures = {"two bare signatures, us": min(signing), "kernel, us": min(sockets)}
-    print("\nphysical limit, the least of the rounds: " + ", ".join(f"{what} {us:.1f}" for what, us in figures.items()))
+    figures = {"two signatures, us": signing, "kernel, us": kernel}
+    print(f"\nphysical limit, the least of {blocks} blocks: {', '.join(f'{what} {us:.1f}' for what, us in figures.items())}")
     report["medians"] |= figures
+
+
+def _spent_us(times: int, work: Callable[[], object]) -> float:
+    """CPU of this thread, kernel included, for each."""
+    begun = time.thread_time_ns()
+    for _ in range(times):
+        work()
+    return (time.thread_time_ns() - begun) / times / 1000
+
+
+def _kernel_us(ours: socket.socket, theirs: socket.socket, times: int) -> float:
+    """Our side's part; over loopback a write is also the way through the stack to the other side."""
+    spent = 0.0
+    for _ in range(times):
+        theirs.send(BOOK_FRAME)
+        spent += _spent_us(1, lambda: (ours.recv(16_384), ours.send(TWO_REQUESTS)))
+        theirs.recv(16_384)
+        theirs.send(TWO_ANSWERS)
+        spent += _spent_us(1, lambda: ours.recv(16_384))
+    return spent / times
