@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import attrs
 import trio
 from cell_kit import ACCOUNT, MASS, Form, on_deribit, resting
 
@@ -99,15 +100,14 @@ async def test_the_guard_waits_for_what_the_dead_have_sent(form: Form, autojump_
     scene.cell.quoting.quote_mode = form.mode
     async with open_stage(form.paper(world=TINY)) as stage:
         company = Company(stage, scene, lambda text: None)
+        company.scene = attrs.evolve(scene, lag_s=(0.3, 0.3))  # of the cell's cables; the guard's way stays quick
         async with trio.open_nursery() as nursery:
             nursery.start_soon(company.play)
-            while company.life is None or len(company.life.cables) < 2:
+            while company.life is None or not company.may_send:
                 await trio.sleep(0.01)
-            for cable in company.life.cables:
-                cable.up.lag_s = 0.8
             while not any(company.life.cell.orders.in_flight(name) for name in company.life.cell.instruments):
                 await trio.sleep(0.01)
-            await trio.sleep(0.2)  # the venue has had its say: a word to a closed socket would have it closed there too
+            await trio.sleep(0.05)
             company.stopping = True
             company.kill_all()
         assert [proof.who for proof in company.proofs] == ["the guard"]

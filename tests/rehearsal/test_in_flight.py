@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import attrs
 import trio
 import trio.testing
 
@@ -92,14 +93,14 @@ async def test_the_guard_waits_for_what_the_dead_have_sent(autojump_clock: trio.
     scene = draw_scene(3, ())
     async with open_stage(PaperRun(seed=3, keep_records=True, world=SMALL)) as stage:
         company = Company(stage, scene, lambda text: None)
+        company.scene = attrs.evolve(scene, lag_s=(0.3, 0.3))  # of the cell's cables; the guard's way stays quick
         async with trio.open_nursery() as nursery:
             nursery.start_soon(company.play)
             while company.life is None or not company.may_send:
                 await trio.sleep(0.01)
-            for cable in company.life.cables:
-                cable.up.lag_s = 0.8
             while not any(company.life.cell.orders.in_flight(name) for name in company.life.cell.instruments):
                 await trio.sleep(0.01)
+            await trio.sleep(0.05)
             company.stopping = True
             company.kill_all()
         assert [proof.who for proof in company.proofs] == ["the guard"]
