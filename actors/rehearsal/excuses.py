@@ -44,4 +44,4 @@ class Excuses:
 
     def hold(self, at_ns: int) -> bool:
         """Whether one of them holds at this moment."""
-        return at_ns <= max(self._until_ns, self._replay.echoed_ns + HEARD_NS)
+        return at_ns <= max(self._until_ns, self._replay.echoed_ns + AUDITED_NS)

@@ -1,8 +1,8 @@
 """From what is wanted to the fewest requests: the desk's plan for one instrument (keep, amend, replace, cancel, place).
 
 Pure. Decides from the order table and an approved pair; the desk executes in the given order while its budget lasts. It
-never places a second order beside one of ours that may still rest on the same side. Invariant: the first action is the
-one that takes most danger out of the market.
+never places a second order beside one of ours that may still rest on the same side, nor one that would meet one of ours
+on the other. Invariant: the first action is the one that takes most danger out of the market.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def plan(
     must_renew: Callable[[Order], bool],
     native_amend: bool,
 ) -> list[Action]:
-    """Requests that bring what rests to what is wanted, most dangerous first; sides with an unanswered request wait."""
+    """Requests that bring what rests to what is wanted, most dangerous first; sides with an unanswered request wait, and so
+    do those that would meet one of our own."""
     bids: list[Order] = []
     asks: list[Order] = []
     for order in working:
@@ -53,9 +54,29 @@ def plan(
             (bids if order.side is BID else asks).append(order)
     bid = _side(instrument, BID, pair.bid, bids, needs_requote, must_renew, native_amend)
     ask = _side(instrument, ASK, pair.ask, asks, needs_requote, must_renew, native_amend)
+    if bid is not None and _meets(bid, asks):
+        bid = None
+    if ask is not None and _meets(ask, bids):
+        ask = None
     if bid is None or ask is None:
         return [action for action in (bid, ask) if action is not None]
     return [bid, ask] if _rank(bid) <= _rank(ask) else [ask, bid]
+
+
+def _meets(action: Action, others: list[Order]) -> bool:
+    """Whether it would cross an order of ours that may still rest, at its price or the one it is being moved to.
+
+    That the other side is on its way too proves nothing: its request may be lost. Who has to wait is never the side in
+    danger, for that one moves away.
+    """
+    if action.quote is None:
+        return False
+    price = action.quote.price
+    for order in others:
+        prices = (order.price,) if order.pending is None else (order.price, order.pending.price)
+        if (price >= min(prices)) if action.side is BID else (price <= max(prices)):
+            return True
+    return False
 
 
 def _rank(action: Action) -> tuple[int, float]:

@@ -173,8 +173,21 @@ def test_the_dangerous_side_moves_first() -> None:
     table = OrderTable()
     rest(table, Side.BID, 1000, 10, "1")
     rest(table, Side.ASK, 1020, 10, "2")
-    assert acts(pair(price=1100), table) == [(ActionKind.REPLACE, Side.ASK), (ActionKind.REPLACE, Side.BID)]
-    assert acts(pair(price=900), table) == [(ActionKind.REPLACE, Side.BID), (ActionKind.REPLACE, Side.ASK)]
+    assert acts(pair(price=1010), table) == [(ActionKind.REPLACE, Side.ASK), (ActionKind.REPLACE, Side.BID)]
+    assert acts(pair(price=995), table) == [(ActionKind.REPLACE, Side.BID), (ActionKind.REPLACE, Side.ASK)]
+
+
+def test_a_quote_that_would_meet_our_own_other_side_waits() -> None:
+    """After a jump beyond the spread the side in danger moves alone; the other follows when that one is known to be gone."""
+    table = OrderTable()
+    bid, ask = rest(table, Side.BID, 1000, 10, "1"), rest(table, Side.ASK, 1020, 10, "2")
+    assert acts(pair(price=1100), table) == [(ActionKind.REPLACE, Side.ASK)]
+    assert acts(pair(price=900), table) == [(ActionKind.REPLACE, Side.BID)]
+    table.amending(ask, Quote(1120, 10), 0.0)
+    assert acts(pair(price=1100), table) == []
+    table.edit_failed(ask)
+    table.amending(bid, Quote(1015, 10), 0.0)
+    assert acts(pair(price=990), table, amend=True) == []
 
 
 def test_cancels_come_before_everything_and_equal_quotes_send_nothing() -> None:
