@@ -177,7 +177,7 @@ class Cell:
                         quoters.start_soon(self.market.watch_listing)
             finally:
                 self.phase = "stopping"
-                await self._leave()
+                await self._leave()  # noqa: ASYNC102  (shield and bound are inside, around what must be said)
             services.cancel_scope.cancel()
 
     async def _connect(self, services: trio.Nursery) -> None:

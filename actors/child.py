@@ -93,7 +93,7 @@ async def _main(work: Callable[[Child], Awaitable[Farewell]], obey_sigterm: bool
                 birth = await pipe.inbox.receive()
             except trio.EndOfChannel:  # the parent died, or thought better of it, before it said what we are
                 nursery.cancel_scope.cancel()
-                return Exit.NOT_CONFIRMED
+                return Exit.NOT_CONFIRMED  # noqa: ASYNC121  (all that runs in it was just cancelled)
             assert isinstance(birth, Birth)  # the first line, by agreement
             _set_up(birth)
             child = Child(birth, pipe)

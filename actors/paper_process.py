@@ -45,7 +45,7 @@ class PaperProcess:
 
     async def start(self) -> dict[str, Any]:
         """Spawns it; its ready line. ConfigError with its own words when it refuses its settings."""
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: ASYNC220  (it outlives every scope: a session of its own)
             self._words,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -106,7 +106,7 @@ class Counted:
     def __init__(self, rows: list[dict[str, Any]], ticks: int) -> None:
         self.calls: Counter[str] = Counter()
         self.c_calls: Counter[str] = Counter()
-        self.own_s: Counter[str] = Counter()  # type: ignore[assignment]  # a Counter adds floats as well
+        self.own_s: Counter[str] = Counter()  # a Counter adds floats as well
         self.functions: Counter[str] = Counter()
         for row in rows:
             part = part_of(row["file"], row["function"])

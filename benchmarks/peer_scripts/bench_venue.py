@@ -249,7 +249,7 @@ class Venue:
         else:
             for number in range(run.total):
                 self._tick(client, run)
-                self._until(lambda number=number: len(run.latencies) > number, deadline)  # type: ignore[misc]
+                self._until(lambda number=number: len(run.latencies) > number, deadline)
                 self._pass_time(pause_s)
         wall, spent = time.perf_counter_ns() - started, cpu_ns(question["pid"]) - cpu
         client.run = None
