@@ -129,7 +129,7 @@ def _terms(scene: Scene, company: Company, operator: Operator, mischief: Mischie
         max_book_age_s=cell.quoting.max_book_age_s,
         max_index_age_s=cell.quoting.max_index_age_s,
         underlying=cell.underlying,
-        is_frozen=scene.paper.frozen,
+        is_frozen=scene.paper.frozen and not scene.expires,
         halts=tuple(mischief.halts),
         outages=tuple(mischief.outages),
         silences=tuple(mischief.silences),

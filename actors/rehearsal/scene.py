@@ -40,6 +40,11 @@ class Scene:
     pump_s: float
 
     @property
+    def expires(self) -> bool:
+        """The options end during the run: even in a market without a move their marks do not stand still."""
+        return self.start_ns != START_NS
+
+    @property
     def cell(self) -> CellSettings:
         return self.settings.cells[0]
 
@@ -69,7 +74,7 @@ def _at_deribit(scene: Scene, rng: random.Random) -> Scene:
     settings.venue.idle_s = max(settings.venue.idle_s, 15.0)
     tier = rng.choice(("trader", "1", "2", "market_maker", "market_maker"))
     paper = attrs.evolve(scene.paper, venue="deribit", tier=tier, underlyings=(cell.underlying,))
-    if scene.start_ns == START_NS:
+    if not scene.expires:
         return attrs.evolve(scene, paper=paper)
     ahead_s = rng.uniform(60.0, 100.0)  # orders need no life of their own here: quoting goes on until shortly before
     start_ns = FIRST_EXPIRY_NS - round(ahead_s * 1e9)
