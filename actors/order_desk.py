@@ -115,6 +115,9 @@ class OrderDesk:
 
     def unblock(self, cause: str) -> None:
         if self.blocks.pop(cause, None) is not None and not self.blocks:
+            for name in [name for name, pair in self._bag.items() if pair.bid or pair.ask]:
+                del self._bag[name]  # decided on what was known before; its quoter is asked anew
+                self.risk.exposure.release(name)
             self.on_unblocked()
 
     def want(self, approved: RiskApproved) -> None:
@@ -202,8 +205,7 @@ class OrderDesk:
         return await self.link.follow(script, self.ask)
 
     async def ask(self, call: Call) -> msgspec.Raw:
-        """As soon as the budget has room, which is spent: questions count too, and a venue hangs up on, or refuses, a
-        burst. Raises what the link raises."""
+        """As soon as the budget, which it spends, has room: a burst would be refused. Raises what the link raises."""
         while wait := self.budget.wait_for(call.pool, trio.current_time(), instrument=call.instrument, cancel=True):
             await trio.sleep(wait)
         self.budget.spend(call.pool, trio.current_time(), instrument=call.instrument)
@@ -400,9 +402,7 @@ class OrderDesk:
             return instrument.tick_at(price)
         return max(1, math.ceil(money / instrument.tick_float - 1e-6))
 
-    def _act(
-        self, action: Action, instrument: Instrument, room: Room, now: float, batch: Batch | None = None
-    ) -> None:
+    def _act(self, action: Action, instrument: Instrument, room: Room, now: float, batch: Batch | None = None) -> None:
         """One request out of the door, or one side into the batch; the table knows of it before the link does.
 
         `room` was read in this same pass, without an await in between.
