@@ -28,6 +28,8 @@ class Operator:
     """Order ids of those that may trade."""
     acted_ns: list[int] = attrs.field(factory=list)
     placed: int = 0
+    tried: int = 0
+    """A nonce is used up even where the book refuses the order."""
 
     def place(self, count: int) -> None:
         """One in three beside the market, the others where nobody trades."""
@@ -38,6 +40,7 @@ class Operator:
 
     def _place_one(self, listing: Listing, side: Side, near: bool) -> None:
         price = self._price(listing, side, near)
+        self.tried += 1
         request = OrderRequest(
             instrument=listing.name,
             side=side,
@@ -45,7 +48,7 @@ class Operator:
             price=price,
             post_only=True,
             label=f"{LABEL}-{self.placed + 1}",
-            nonce=self.exchange.clock_ns() // 1000 * 1000 + self.placed,
+            nonce=self.exchange.clock_ns() // 1000 * 1000 + self.tried,
             max_fee=Decimal(1000),
             signature_expiry_s=self._expiry_s(listing),
         )
