@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from script_kit import Refusal, drive, raw
 from actors.trading.instruments import FeeSchedule, Instrument, OptionKind, Side
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.wire import DeriveDialect
-from actors.venues.dialect import OrderRequest
+from actors.venues.dialect import Call, OrderRequest
 
 __all__ = ["Refusal", "drive", "raw"]
 
@@ -42,6 +43,9 @@ OPTION = Instrument(
     sub_id=39614081257132168798117926912,
 )
 
+RESTING = SimpleNamespace(venue_id="6a6eed97-b882-4909-a7ac-566fe99577e1", client_id="1795338000123455007", instrument=NAME)
+IN_FLIGHT = SimpleNamespace(venue_id="", client_id="1795338000123455007", instrument=NAME)
+
 
 def reference(name: str) -> Any:
     """A file of the protocol reference, which lies beside the repository; the test is skipped without it."""
@@ -49,6 +53,10 @@ def reference(name: str) -> Any:
     if not path.exists():
         pytest.skip(f"the protocol reference {name} is not beside this repository")
     return json.loads(path.read_text())
+
+
+def sample(name: str) -> Any:
+    return reference("derive-v2-samples.json")["samples"][name]
 
 
 def maker(**kwargs: Any) -> DeriveDialect:
@@ -135,3 +143,14 @@ def trade_row(**changes: Any) -> dict[str, Any]:
         "tx_hash": None,
     }
     return {**row, **changes}
+
+
+def params(call: Call | None) -> dict[str, Any]:
+    assert call is not None
+    decoded = json.loads(call.params)
+    assert isinstance(decoded, dict)
+    return decoded
+
+
+def notice(dialect: DeriveDialect, channel: str, data: Any) -> list[Any]:
+    return list(dialect.decode_notice("subscription", channel, raw(data)))
