@@ -361,12 +361,12 @@ class Cell:
         return quoter.wish.terms if quoter is not None and quoter.wish is not None else ()
 
     def _on_worst(self, name: str) -> None:
-        """Greek limits follow every change of what could be filled."""
-        instrument = self.instruments.get(name)
+        """Greeks follow every change of what is held, their limits of what could be filled too."""
+        instrument, book = self.instruments.get(name), self.valuation.book
         if instrument is not None and self.valuation.is_needed:
             exposure, contracts = self.risk.exposure, instrument.amount_float
-            bids, asks = exposure.most(name)
-            self.valuation.book.update(name, contracts(exposure.position(name)), contracts(bids), contracts(asks))
+            bids, asks = exposure.most(name) if book.is_limited else (0, 0)
+            book.update(name, contracts(exposure.position(name)), contracts(bids), contracts(asks))
 
     def _quarantine(self, name: str, exc: Exception) -> None:
         self.quarantined[name] = repr(exc)

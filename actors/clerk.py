@@ -246,7 +246,7 @@ class Clerk:
             if unread:
                 self.orders.untouched(order)
             elif outcome.old_gone and order.state.is_live:
-                self.orders.proven_gone(order, meaning)
+                self.orders.proven_gone(order, meaning, self._clock.venue_ms())
             else:
                 self.orders.edit_failed(order)
                 self.orders.lost(order, now)

@@ -56,6 +56,8 @@ class Quoter:
         self._inventory = inventory
         self._valuation = valuation
         self._version = 0
+        self._position = 0
+        """In steps, when the last decision was taken."""
 
     async def run(self) -> None:
         """Quotes until the instrument's end comes near, then returns; what rests is pulled by its keeper."""
@@ -81,14 +83,25 @@ class Quoter:
             self._desk.pull(self._name, answer.reason)
 
     def hear_orders(self) -> None:
-        """Our orders here or the position changed: time to decide again, unless the answer is to wait for a newer book.
+        """Our orders here or the position changed: time to decide again, unless the answer is to wait, or it came out as
+        wished.
 
         That is the usual case, and most of what there is to hear; it is found out here, without waking anybody.
         """
         book = self.picture.book
-        waits = self.strategy.uses_book and book is not None and book.ts_ms <= self._orders.last_change_ms(self._name)
+        if self.strategy.uses_book:
+            waits = book is not None and book.ts_ms <= self._orders.last_change_ms(self._name)
+        else:
+            waits = self._comes_as_wished()
         if not waits or self.unquotable():
             self.picture.bell.ring()
+
+    def _comes_as_wished(self) -> bool:
+        """Nothing was filled, and what we asked for rests, or the last of the answers will have us asked again."""
+        wish, standing = self.wish, self._orders.standing(self._name)
+        if wish is None or self._risk.exposure.position(self._name) != self._position:
+            return False
+        return standing.in_flight or (standing.resting(Side.BID) == wish.bid and standing.resting(Side.ASK) == wish.ask)
 
     def decide(self) -> QuotePair | None:
         """What is wanted now; None when nothing new can or need be said."""
@@ -106,10 +119,12 @@ class Quoter:
         market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
         view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves())
         self._version += 1
+        inventory = self._inventory(self._name)
+        self._position = inventory.position_steps
         pair = decide(
             self.strategy,
             view,
-            self._inventory(self._name),
+            inventory,
             self._settings,
             version=self._version,
             decided_at=trio.current_time(),

@@ -110,7 +110,7 @@ class Truth:
         await self._pull_all()
         await self._read_fills()
         for order in list(self.desk.orders.live()):
-            self.desk.orders.proven_gone(order, "connection lost")
+            self.desk.orders.proven_gone(order, "connection lost", self._clock.venue_ms())
         await self._read_positions()
         self._note_operators(await self.desk.follow(dialect.open_orders(self._underlying)))
         await self._ask_account()
@@ -226,7 +226,7 @@ class Truth:
                 self.desk.clerk.apply_order(told)
                 return
         await self._read_fills()
-        self.desk.orders.proven_gone(order, "settled by evidence")
+        self.desk.orders.proven_gone(order, "settled by evidence", self._clock.venue_ms())
         self.desk.clerk.touched(order.instrument)
 
     # -- the login
@@ -322,7 +322,7 @@ class Truth:
                 await self._pull_all()
                 await self._read_fills()
                 for order in list(self.desk.orders.live()):
-                    self.desk.orders.proven_gone(order, "stopped")
+                    self.desk.orders.proven_gone(order, "stopped", self._clock.venue_ms())
                 await self._read_positions()
                 return Proof(True, 0, "the venue shows none of ours", trio.current_time() - started)
             except WEDGED as exc:

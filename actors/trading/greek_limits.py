@@ -37,28 +37,29 @@ class OptionTerms:
     discount: float = 1.0
 
 
+def shocks_of(limits: LimitSettings) -> list[tuple[float, float]]:
+    """(spot, vol) of each scenario, spot outer, vol inner; none where no loss is limited, for nobody would look."""
+    if limits.max_scenario_loss is None:
+        return []
+    return [(spot, vol) for spot in limits.scenario_spot for vol in limits.scenario_vol]
+
+
 def metrics_of(
     greeks: Greeks, terms: OptionTerms, limits: LimitSettings, contract_size: float = 1.0, index_share: float = 1.0
 ) -> Floats:
     """One contract's metrics: delta (units of the underlying), gamma (delta per quote currency), vega (quote currency per
-    vol point), theta (quote currency a day), then its profit in each scenario, spot shocks outer, vol shocks inner.
+    vol point), theta (quote currency a day), then its profit in each scenario of `shocks_of`.
 
     `index_share`: of a move of the index, what reaches the settlement value (less than all in the last half hour).
     """
-    now = black76(terms.forward, terms.strike, terms.t_years, terms.vol, terms.is_call, terms.discount)
-    profits = [
-        black76(
-            terms.forward * (1 + spot * index_share),
-            terms.strike,
-            terms.t_years,
-            terms.vol * (1 + vol),
-            terms.is_call,
-            terms.discount,
-        )
-        - now
-        for spot in limits.scenario_spot
-        for vol in limits.scenario_vol
-    ]
+
+    def value(spot: float, vol: float) -> float:
+        forward = terms.forward * (1 + spot * index_share)
+        return black76(forward, terms.strike, terms.t_years, terms.vol * (1 + vol), terms.is_call, terms.discount)
+
+    shocks = shocks_of(limits)
+    now = value(0.0, 0.0) if shocks else 0.0
+    profits = [value(spot, vol) - now for spot, vol in shocks]
     delta, gamma = greeks.delta * index_share, greeks.gamma * index_share**2
     firsts = [delta, gamma, greeks.vega / 100, greeks.theta / 365]
     return np.array(firsts + profits) * contract_size
@@ -95,14 +96,13 @@ class GreekBook:
     """Sums over a cell. `expiry_share` is the part of each limit that one expiry alone may use."""
 
     def __init__(self, limits: LimitSettings) -> None:
-        scenarios = len(limits.scenario_spot) * len(limits.scenario_vol)
+        self._shocks = shocks_of(limits)
         tops = [limits.max_delta, limits.max_gamma, limits.max_vega, limits.max_theta]
         known = [math.inf if top is None else top for top in tops]
         loss = math.inf if limits.max_scenario_loss is None else limits.max_scenario_loss
-        self.limits = limits
         self.is_limited = any(math.isfinite(top) for top in [*known, loss])
-        self._high_limit = np.array(known + [math.inf] * scenarios)
-        self._low_limit = -np.array(known + [loss] * scenarios)
+        self._high_limit = np.array(known + [math.inf] * len(self._shocks))
+        self._low_limit = -np.array(known + [loss] * len(self._shocks))
         self._share = limits.expiry_share
         self._lines: dict[str, _Line] = {}
         self._low: dict[str, Floats] = {}
@@ -111,10 +111,12 @@ class GreekBook:
         """Instruments that are held at all: few, and all that `held` and `local_gamma` look at."""
         self._unpriced: dict[str, None] = {}
         """Held or ordered, and their metrics not known: until they are, nobody knows what there is room for."""
+        self._changed: dict[str, None] = {}
+        """Instruments whose part of the sums is to be worked out again before anybody is told one."""
         self._held: dict[str, float] | None = None
 
     def learn(self, name: str, expiry: str, metrics: Floats) -> None:
-        """New metrics of one contract; its orders keep their amounts at the next `update`."""
+        """New metrics of one contract; its position and orders stay as they are."""
         self._held = None
         self._unpriced.pop(name, None)
         line = self._lines.get(name)
@@ -124,7 +126,8 @@ class GreekBook:
                 self._low.setdefault(group, np.zeros_like(metrics))
                 self._high.setdefault(group, np.zeros_like(metrics))
         else:
-            line.metrics, line.orders = metrics, (-1.0, -1.0)
+            line.metrics = metrics
+            self._changed[name] = None
 
     def update(self, name: str, position: float, bids: float, asks: float) -> None:
         """Signed contracts held, and the most that could still be bought and sold."""
@@ -143,12 +146,21 @@ class GreekBook:
                 self._positions[name] = None
             else:
                 self._positions.pop(name, None)
-        long, short = line.metrics * (position + bids), line.metrics * (position - asks)
-        low, high = np.minimum(long, short), np.maximum(long, short)
-        for group in (TOTAL, line.group):
-            self._low[group] += low - line.low
-            self._high[group] += high - line.high
-        line.low, line.high, line.position, line.orders = low, high, position, (bids, asks)
+        line.position, line.orders = position, (bids, asks)
+        self._changed[name] = None
+
+    def _settle(self) -> None:
+        """The sums follow what changed: once for however many changes, and never where nobody asks."""
+        for name in self._changed:
+            line = self._lines[name]
+            bids, asks = line.orders
+            long, short = line.metrics * (line.position + bids), line.metrics * (line.position - asks)
+            low, high = np.minimum(long, short), np.maximum(long, short)
+            for group in (TOTAL, line.group):
+                self._low[group] += low - line.low
+                self._high[group] += high - line.high
+            line.low, line.high = low, high
+        self._changed.clear()
 
     def room(self, name: str, sign: int) -> tuple[float, Bound]:
         """Contracts that a bid (`sign` 1) or ask (-1) may show, everything else staying.
@@ -160,6 +172,7 @@ class GreekBook:
             return 0.0, Bound("Greeks not known yet", 0.0)
         if self._unpriced:
             return 0.0, Bound(f"Greeks of {next(iter(self._unpriced))} not known yet", 0.0)
+        self._settle()
         best, bound = math.inf, Bound()
         for group, share in ((TOTAL, 1.0), (line.group, self._share)):
             room, found = self._group_room(line, group, share, sign)
@@ -183,9 +196,8 @@ class GreekBook:
         if index < len(NAMES):
             words = f"max_{NAMES[index]}"
         else:
-            spot, vol = divmod(index - len(NAMES), len(self.limits.scenario_vol))
-            shocks = f"spot {self.limits.scenario_spot[spot]:+.0%}, vol {self.limits.scenario_vol[vol]:+.0%}"
-            words = f"max_scenario_loss ({shocks})"
+            spot, vol = self._shocks[index - len(NAMES)]
+            words = f"max_scenario_loss (spot {spot:+.0%}, vol {vol:+.0%})"
         return words if group == TOTAL else f"{words} of {group}"
 
     # -- looking
@@ -203,15 +215,3 @@ class GreekBook:
         """Gamma held in the instruments that are near."""
         near = [self._lines[name] for name in self._positions if is_near(name)]
         return sum(float(line.metrics[1]) * line.position for line in near)
-
-    def worst(self, group: str = TOTAL) -> dict[str, tuple[float, float]]:
-        """The range each Greek could reach, and the worst scenario's loss as (loss, loss)."""
-        if group not in self._low:
-            return {}
-        ranges = {
-            name: (float(self._low[group][i]), float(self._high[group][i])) for i, name in enumerate(NAMES)
-        }
-        scenarios = self._low[group][len(NAMES) :]
-        if scenarios.size:
-            ranges["scenario"] = (float(scenarios.min()), float(scenarios.min()))
-        return ranges

@@ -395,15 +395,17 @@ class OrderTable:
             order.state = OrderState.UNKNOWN
             order.unknown_since = now
 
-    def proven_gone(self, order: Order, reason: str) -> None:
+    def proven_gone(self, order: Order, reason: str, ts_ms: int) -> None:
         """The venue has proven that it rests no more and cannot come back, and its fills have been read.
 
-        Says nothing of an order it was to replace: it may never have existed, and then the old one rests on.
+        `ts_ms`: the venue's time of the proof; when it went is not known, so a book from before may still show it. Says
+        nothing of an order it was to replace: it may never have existed, and then the old one rests on.
         """
         order.replaces = None
         if order.state.is_live:
             self._end(order, OrderState.CANCELLED, reason)
         order.reported_filled = order.seen_filled
+        self._touch(order.instrument, ts_ms)
         self._tidy(order)
 
     # -- memory

@@ -59,7 +59,7 @@ def test_no_subset_of_fills_takes_a_metric_past_its_limit(
 def test_past_a_limit_the_side_that_brings_it_back_stays() -> None:
     """Long too much delta: nothing more may be bought, selling is free."""
     book = GreekBook(LimitSettings(max_delta=1.0))
-    book.learn("a", "e", np.array([0.5, 0.0, 0.0, 0.0] + [0.0] * 15))
+    book.learn("a", "e", np.array([0.5, 0.0, 0.0, 0.0]))
     book.update("a", 6.0, 0.0, 0.0)
     room, bound = book.room("a", 1)
     assert room < 0
@@ -71,7 +71,7 @@ def test_one_expiry_may_use_only_its_share() -> None:
     """Half of the vega limit for each expiry, the whole of it over both."""
     book = GreekBook(LimitSettings(max_vega=4.0, expiry_share=0.5))
     for name, expiry in (("a", "near"), ("b", "far")):
-        book.learn(name, expiry, np.array([0.0, 0.0, 1.0, 0.0] + [0.0] * 15))
+        book.learn(name, expiry, np.array([0.0, 0.0, 1.0, 0.0]))
         book.update(name, 0.0, 0.0, 0.0)
     assert book.room("a", 1)[0] == 2.0
     assert book.room("a", 1)[1].name == "max_vega of near"
@@ -86,7 +86,7 @@ def test_an_option_without_greeks_has_no_room() -> None:
 
 def test_scenario_profits_are_revaluations() -> None:
     """Spot down a fifth at equal vol, by Black-76 itself."""
-    own = LimitSettings(scenario_spot=[-0.2], scenario_vol=[0.0])
+    own = LimitSettings(max_scenario_loss=1e9, scenario_spot=[-0.2], scenario_vol=[0.0])
     terms = OptionTerms(3000.0, 3000.0, 0.1, 0.6, True)
     metrics = metrics_of(greeks(3000.0, 3000.0, 0.1, 0.6, True), terms, own)
     assert metrics[4] == black76(2400.0, 3000.0, 0.1, 0.6, True) - black76(3000.0, 3000.0, 0.1, 0.6, True)
@@ -110,7 +110,7 @@ def test_nobody_has_room_while_something_held_is_without_greeks() -> None:
 
 def test_metrics_fade_while_the_settlement_is_averaged() -> None:
     """Half of it known: half the delta, a quarter of the gamma, half the spot shock; vega as it is."""
-    own = LimitSettings(scenario_spot=[-0.1], scenario_vol=[0.0])
+    own = LimitSettings(max_scenario_loss=1e9, scenario_spot=[-0.1], scenario_vol=[0.0])
     now, terms = greeks(3000.0, 3000.0, 1e-4, 0.6, True), OptionTerms(3000.0, 3000.0, 1e-4, 0.6, True)
     plain, faded = metrics_of(now, terms, own), metrics_of(now, terms, own, index_share=0.5)
     assert faded[:3].tolist() == [plain[0] / 2, plain[1] / 4, plain[2]]

@@ -112,8 +112,9 @@ def test_a_lost_answer_leaves_an_unknown_order_that_still_counts_until_evidence(
     table.apply_order(news(order, filled=2))
     assert (order.state, order.remaining) == (OrderState.OPEN, 8)
     table.lost(order, 6.0)
-    table.proven_gone(order, "burnt")
+    table.proven_gone(order, "burnt", 700)
     assert (order.state, table.worst(NAME, Side.BID)) == (OrderState.CANCELLED, 0)
+    assert table.last_change_ms(NAME) == 700, "a book from before the proof may still show it"
 
 
 def test_a_refused_cancel_is_neither_life_nor_death() -> None:
@@ -297,7 +298,7 @@ def test_a_replacement_proven_never_to_have_been_says_nothing_of_the_old_order()
     new = table.placing(request("2", amount=10), 1.0, replaces=old)
     table.lost(new, 2.0)
     table.lost(old, 2.0)
-    table.proven_gone(new, "settled by evidence")
+    table.proven_gone(new, "settled by evidence", 5)
     assert old.state is OrderState.UNKNOWN
     assert table.worst(NAME, Side.BID) == 10
 
