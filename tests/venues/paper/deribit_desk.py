@@ -11,26 +11,18 @@ from decimal import Decimal
 from typing import Any
 
 from engine_stage import EXPIRY_S, deribit_option, deribit_perp
+from face_desk import CallError, QuietVenue, Socket
 
 from actors.trading.instruments import FeeSchedule, Instrument, OptionKind
 from actors.venues.paper.deribit_face import DeribitFace
-from actors.venues.paper.exchange import Exchange
-from actors.venues.paper.run import PaperRun, build_exchange
 from actors.venues.paper.sessions import Reply
 from actors.venues.paper.tickets import Reference
+
+__all__ = ["CallError"]
 
 NOW_S = EXPIRY_S - 20 * 86_400 + 3600
 CALL, PUT, PERP, LINEAR = "ETH-18DEC26-2600-C", "ETH-18DEC26-2600-P", "ETH-PERPETUAL", "XRP_USDC-18DEC26-1d25-C"
 POST = {"post_only": True, "reject_post_only": True}
-
-
-class CallError(Exception):
-    """A JSON-RPC error the exchange answered."""
-
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(f"{error['code']} {error['message']}")
-        self.code = int(error["code"])
-        self.error = error
 
 
 def linear_option() -> Instrument:
@@ -41,19 +33,9 @@ def linear_option() -> Instrument:
     )  # fmt: skip
 
 
-class Venue:
+class Venue(QuietVenue[DeribitFace]):
     def __init__(self, clock_ns: Callable[[], int] | None = None, **run: Any) -> None:
-        self.now_ns = NOW_S * 1_000_000_000
-        self.clock_ns = clock_ns or (lambda: self.now_ns)
-        given = {"venue": "deribit", "is_empty": True, "accounts": 2, "keep_records": True, "notices": "after"}
-        settings = {**given, "fail_on_defect": True, "speed_bump_ms": 0, **run}
-        self.exchange: Exchange = build_exchange(PaperRun(**settings), self.clock_ns)
-        face = self.exchange.face
-        assert isinstance(face, DeribitFace)
-        self.face = face
-        self.engine = self.exchange.engine
-        if settings["is_empty"]:
-            self.list_by_hand()
+        super().__init__(DeribitFace, NOW_S, clock_ns, **{"venue": "deribit", "speed_bump_ms": 0, **run})
 
     def list_by_hand(self) -> None:
         self.engine.set_index("eth_usd", Decimal(2600))
@@ -70,11 +52,6 @@ class Venue:
         values: dict[str, Any] = {"forward": Decimal(2600), "mark_vol": 0.6, "delta": 0.5, "gamma": 0.001, "vega": 2.0}
         self.engine.set_reference(name, Reference(mark=Decimal(mark), **{**values, "theta": -3.0, **reference}))
 
-    def later(self, seconds: float = 0.0) -> None:
-        """Move the clock and let the exchange do what is due."""
-        self.now_ns += round(seconds * 1e9)
-        self.exchange.pump()
-
     def client(self, account: int = 0, *, login: bool = True, scope: str = "") -> Client:
         one = Client(self, account)
         if login:
@@ -88,59 +65,18 @@ class Venue:
         return reply.status, json.loads(reply.body)
 
 
-class Client:
-    """One socket of one account, without the socket."""
+class Client(Socket):
+    """One socket of one account."""
 
     def __init__(self, venue: Venue, account: int = 0) -> None:
+        super().__init__(venue.exchange, venue.clock_ns)
         self.venue = venue
         self.key = venue.face.clients.test_keys[account]
         self.user_id = self.key.user.user_id
-        self.session = venue.exchange.enter("127.0.0.1")
-        self.notices: list[tuple[str, Any]] = []
-        self.others: list[dict[str, Any]] = []
-        self._answers: dict[Any, dict[str, Any]] = {}
-        self._id = 0
 
     def login(self, scope: str = "", **more: Any) -> Any:
         given = {"client_id": self.key.client_id, "client_secret": self.key.secret, **({"scope": scope} if scope else {})}
         return self.call("public/auth", grant_type="client_credentials", **given, **more)
-
-    def say(self, text: str) -> None:
-        self.venue.exchange.hear(self.session, text)
-
-    def take(self) -> list[dict[str, Any]]:
-        """Every frame that has arrived, sorted into answers, notices and others."""
-        frames = [json.loads(text) for text in self.session.due(self.venue.clock_ns())]
-        for frame in frames:
-            if frame.get("method") == "subscription":
-                self.notices.append((frame["params"]["channel"], frame["params"]["data"]))
-            elif frame.get("id") is not None:
-                self._answers[frame["id"]] = frame
-            else:
-                self.others.append(frame)
-        return frames
-
-    def ask(self, method: str, **params: Any) -> dict[str, Any] | None:
-        """The whole answer frame; None when none came."""
-        self._id += 1
-        self.say(json.dumps({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params}))
-        self.take()
-        return self._answers.pop(self._id, None)
-
-    def answer_to(self, id_: int) -> dict[str, Any] | None:
-        self.take()
-        return self._answers.pop(id_, None)
-
-    @property
-    def last_id(self) -> int:
-        return self._id
-
-    def call(self, method: str, **params: Any) -> Any:
-        answer = self.ask(method, **params)
-        assert answer is not None, f"{method} was not answered"
-        if "error" in answer:
-            raise CallError(answer["error"])
-        return answer["result"]
 
     def error(self, method: str, **params: Any) -> dict[str, Any]:
         """The error the call draws; fails when it succeeds."""
@@ -151,13 +87,6 @@ class Client:
 
     def code(self, method: str, **params: Any) -> int:
         return int(self.error(method, **params)["code"])
-
-    def heard(self, channel: str) -> list[Any]:
-        """What a channel brought so far; empties the list."""
-        self.take()
-        found = [data for name, data in self.notices if name == channel]
-        self.notices = [(name, data) for name, data in self.notices if name != channel]
-        return found
 
     def buy(self, price: float | None = 0.03, amount: float = 5, instrument: str = CALL, **more: Any) -> dict[str, Any]:
         """A placed bid as the answer shows it."""
@@ -172,6 +101,3 @@ class Client:
 
     def resting(self) -> list[str]:
         return [order["order_id"] for order in self.call("private/get_open_orders")]
-
-    def drop(self) -> None:
-        self.venue.exchange.leave(self.session)

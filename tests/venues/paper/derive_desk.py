@@ -5,19 +5,19 @@ Instruments and prices are set by hand and the clock stands still until moved: w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from derive_signer import sign_login, sign_order
+from face_desk import CallError, QuietVenue, Socket
 
 from actors.trading.instruments import FeeSchedule, Instrument, OptionKind
 from actors.venues.paper.derive_face import PAPER_CHAIN, DeriveFace
 from actors.venues.paper.derive_signatures import OrderAction
-from actors.venues.paper.exchange import Exchange
 from actors.venues.paper.listings import Reference
-from actors.venues.paper.run import PaperRun, build_exchange
+
+__all__ = ["CallError"]
 
 NOW_S = 1_766_000_000
 EXPIRY_S = 1_766_736_000  # 26 December 2025, 08:00 UTC
@@ -25,13 +25,6 @@ ETH_OPTION = "0x4BB4C3CDc7562f08e9910A0C7D8bB7e108861eB4"
 CALL = "ETH-20251226-3000-C"
 PUT = "ETH-20251226-3000-P"
 PERP = "ETH-PERP"
-
-
-class CallError(Exception):
-    def __init__(self, error: dict[str, Any]) -> None:
-        super().__init__(json.dumps(error))
-        self.code: int = error["code"]
-        self.data: str | None = error["data"]
 
 
 def option(strike: int, kind: OptionKind) -> Instrument:
@@ -71,20 +64,11 @@ def perpetual() -> Instrument:
     )
 
 
-class Venue:
+class Venue(QuietVenue[DeriveFace]):
     """Two options and the perpetual, an index of 3000, marks of 100; account 0 is the maker, 1 somebody else."""
 
     def __init__(self, clock_ns: Callable[[], int] | None = None, **run: Any) -> None:
-        self.now_ns = NOW_S * 1_000_000_000
-        self.clock_ns = clock_ns or (lambda: self.now_ns)
-        settings = {"is_empty": True, "accounts": 2, "keep_records": True, "notices": "after", "fail_on_defect": True, **run}
-        self.exchange: Exchange = build_exchange(PaperRun(**settings), self.clock_ns)
-        face = self.exchange.face
-        assert isinstance(face, DeriveFace)
-        self.face = face
-        self.engine = self.exchange.engine
-        if settings["is_empty"]:
-            self.list_by_hand()
+        super().__init__(DeriveFace, NOW_S, clock_ns, **run)
 
     def list_by_hand(self) -> None:
         self.engine.set_index("ETH-USD", Decimal(3000))
@@ -98,11 +82,6 @@ class Venue:
             name,
             Reference(mark=Decimal(mark), forward=Decimal(3010), mark_vol=0.6, delta=0.5, gamma=0.001, vega=1.0, theta=-3.0),
         )
-
-    def later(self, seconds: float) -> None:
-        """Move the clock and let the exchange do what is due."""
-        self.now_ns += round(seconds * 1e9)
-        self.exchange.pump()
 
     def client(self, account: int = 0, *, login: bool = True, owner: bool = False) -> Client:
         one = Client(self, account, owner)
@@ -174,50 +153,12 @@ class Signer:
         return {**order, "signature": sign_order(self.key, PAPER_CHAIN, action)}
 
 
-class Client(Signer):
-    """One socket of one account, without the socket."""
+class Client(Signer, Socket):
+    """One socket of one account."""
 
     def __init__(self, venue: Venue, account: int = 0, owner: bool = False) -> None:
-        super().__init__(venue, account, owner)
-        self.session = venue.exchange.enter("127.0.0.1")
-        self.notices: list[tuple[str, Any]] = []
-        self.others: list[Any] = []
-        self._answers: dict[Any, dict[str, Any]] = {}
-        self._id = 0
-
-    def say(self, text: str) -> None:
-        self.venue.exchange.hear(self.session, text)
-
-    def take(self) -> list[str]:
-        """Every frame that has arrived, sorted into answers and notices."""
-        frames = self.session.due(self.venue.clock_ns())
-        for text in frames:
-            try:
-                frame = json.loads(text)
-            except json.JSONDecodeError:
-                self.others.append(text)
-                continue
-            if frame.get("method") == "subscription":
-                self.notices.append((frame["params"]["channel"], frame["params"]["data"]))
-            elif frame.get("id") is not None:
-                self._answers[frame["id"]] = frame
-            else:
-                self.others.append(frame)
-        return frames
-
-    def ask(self, method: str, **params: Any) -> dict[str, Any] | None:
-        """The whole answer frame; None when none came."""
-        self._id += 1
-        self.say(json.dumps({"id": self._id, "method": method, "params": params}))
-        self.take()
-        return self._answers.pop(self._id, None)
-
-    def call(self, method: str, **params: Any) -> Any:
-        answer = self.ask(method, **params)
-        assert answer is not None, f"{method} was not answered"
-        if "error" in answer:
-            raise CallError(answer["error"])
-        return answer["result"]
+        Signer.__init__(self, venue, account, owner)
+        Socket.__init__(self, venue.exchange, venue.clock_ns)
 
     def code(self, method: str, **params: Any) -> int:
         """The error code the call draws; 0 when it succeeds."""
@@ -230,19 +171,9 @@ class Client(Signer):
     def login(self, **changes: Any) -> Any:
         return self.call("public/login", **{**self.login_params(), **changes})
 
-    def heard(self, channel: str) -> list[Any]:
-        """What a channel brought so far; empties the list."""
-        self.take()
-        found = [data for name, data in self.notices if name == channel]
-        self.notices = [(name, data) for name, data in self.notices if name != channel]
-        return found
-
     def place(self, *args: Any, **fields: Any) -> dict[str, Any]:
         """Place an order and return it as the answer shows it."""
         return dict(self.call("private/order", **self.signed(*args, **fields))["order"])
 
     def resting(self) -> list[dict[str, Any]]:
         return list(self.call("private/get_open_orders", subaccount_id=self.subaccount)["orders"])
-
-    def drop(self) -> None:
-        self.venue.exchange.leave(self.session)

@@ -9,21 +9,6 @@ from deribit_desk import CALL, PERP, POST, PUT, Client, Venue
 from deribit_recordings import documented, needs_recordings
 
 
-@pytest.fixture
-def venue() -> Venue:
-    return Venue()
-
-
-@pytest.fixture
-def maker(venue: Venue) -> Client:
-    return venue.client(0)
-
-
-@pytest.fixture
-def other(venue: Venue) -> Client:
-    return venue.client(1)
-
-
 def ids(rows: list[dict[str, Any]]) -> list[str]:
     return [row["order_id"] for row in rows]
 

@@ -20,16 +20,6 @@ Book = dict[str, dict[float, float]]
 
 
 @pytest.fixture
-def venue() -> Venue:
-    return Venue()
-
-
-@pytest.fixture
-def maker(venue: Venue) -> Client:
-    return venue.client(0)
-
-
-@pytest.fixture
 def guest(venue: Venue) -> Client:
     return venue.client(1, login=False)
 

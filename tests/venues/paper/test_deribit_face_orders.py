@@ -26,21 +26,6 @@ TRADE_KEYS = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def venue() -> Venue:
-    return Venue()
-
-
-@pytest.fixture
-def maker(venue: Venue) -> Client:
-    return venue.client(0)
-
-
-@pytest.fixture
-def other(venue: Venue) -> Client:
-    return venue.client(1)
-
-
 def terms(**changes: Any) -> dict[str, Any]:
     return {"instrument_name": CALL, "amount": 5, "price": 0.03, **changes}
 

@@ -11,21 +11,11 @@ GROUP = {"index_name": "eth_usd", "mmp_group": "g1", "interval": 5, "frozen_time
 
 
 @pytest.fixture
-def venue() -> Venue:
-    return Venue()
-
-
-@pytest.fixture
 def maker(venue: Venue) -> Client:
     client = venue.client(0)
     client.call("private/enable_cancel_on_disconnect")
     client.call("private/set_mmp_config", **GROUP)
     return client
-
-
-@pytest.fixture
-def other(venue: Venue) -> Client:
-    return venue.client(1)
 
 
 def side(price: float | None = None, amount: float | None = None, **more: Any) -> dict[str, Any]:

@@ -102,11 +102,6 @@ class Maker:
 
 
 @pytest.fixture
-def venue() -> Venue:
-    return Venue()
-
-
-@pytest.fixture
 def maker(venue: Venue) -> Maker:
     """Logged in, with instruments, market data and private channels joined."""
     one = Maker(venue)

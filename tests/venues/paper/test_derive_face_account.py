@@ -5,24 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-import pytest
 from derive_desk import CALL, PERP, PUT, Client, Venue
 from v3_schema import V3Schema, needs_schema
-
-
-@pytest.fixture
-def venue() -> Venue:
-    return Venue()
-
-
-@pytest.fixture
-def maker(venue: Venue) -> Client:
-    return venue.client(0)
-
-
-@pytest.fixture
-def other(venue: Venue) -> Client:
-    return venue.client(1)
 
 
 def sell_and_hit(maker: Client, other: Client, price: str = "101", amount: str = "1", instrument: str = CALL) -> None:
@@ -157,68 +141,85 @@ QUERIES = (
 )
 
 
-def say_everything(venue: Venue) -> list[tuple[str, Any]]:
-    """Every method a maker meets, called once with something to show; method and result."""
-    maker, other = venue.client(0), venue.client(1)
-    mine, wallet = {"subaccount_id": maker.subaccount}, {"wallet": maker.account.wallet}
-    channels = [f"{maker.subaccount}.{what}" for what in ("orders", "trades", "balances")]
-    channels += [f"trades.{CALL}", "trades.option.ETH", "spot_feed.ETH"]
-    channels += [f"{kind}" for name in (CALL, PERP) for kind in (f"orderbook.{name}.1.10", f"ticker_slim.{name}.100")]
-    maker.call("subscribe", channels=channels)
-    results: list[tuple[str, Any]] = []
+class Talk:
+    """Two customers who call every method a maker meets, once, with something to show; method and result are kept."""
 
-    def say(client: Client, method: str, **params: Any) -> Any:
-        result = client.call(method, **params)
-        results.append((method, result))
+    def __init__(self, venue: Venue) -> None:
+        self.maker, self.other = venue.client(0), venue.client(1)
+        self.mine, self.wallet = {"subaccount_id": self.maker.subaccount}, {"wallet": self.maker.account.wallet}
+        self.results: list[tuple[str, Any]] = []
+
+    def say(self, method: str, *, by: Client | None = None, **params: Any) -> Any:
+        result = (by or self.maker).call(method, **params)
+        self.results.append((method, result))
         return result
 
-    say(maker, "public/login", **maker.login_params())
-    placed = say(maker, "private/order", **maker.signed("sell", "101", "2"))
-    say(other, "private/order", **other.signed("buy", "101", "0.5", time_in_force="ioc"))
-    replaced = say(
-        maker,
-        "private/replace",
-        order_id_to_cancel=placed["order"]["order_id"],
-        expected_filled_amount="0.5",
-        **maker.signed("sell", "102", "1.5"),
-    )
-    failed = say(
-        maker, "private/replace", order_id_to_cancel=replaced["order"]["order_id"], **maker.signed("sell", "103", "9999")
-    )
-    assert failed["create_order_error"]["code"] == 11000
-    resting = maker.place("buy", "90", "1", PUT)
-    maker.place("buy", "2990", "1", PERP)
-    for method in ("order_debug", "order_quote"):
-        say(maker, f"private/{method}", **maker.signed())
-    say(maker, "private/set_mmp_config", currency="ETH", mmp_interval=1000, mmp_frozen_time=1000, **mine)
-    for method in QUERIES:
-        say(maker, f"private/{method}", **mine)
-    say(maker, "private/get_order", order_id=resting["order_id"], **mine)
-    for method in ("get_account", "get_subaccounts", "session_keys"):
-        say(maker, f"private/{method}", **wallet)
-    say(maker, "private/set_cancel_on_disconnect", enabled=False, **wallet)
-    say(maker, "private/cancel", order_id=resting["order_id"], instrument_name=PUT, **mine)
-    say(maker, "private/cancel_by_nonce", nonce="1766000000000000001", instrument_name=PUT, **mine)
-    say(maker, "private/cancel_by_label", label="x", **mine)
-    say(maker, "private/cancel_by_instrument", instrument_name=PUT, **mine)
-    say(maker, "private/cancel_all", **mine)
-    for kind in ("option", "perp"):
-        say(maker, "public/get_all_instruments", instrument_type=kind, expired=False)
-    say(maker, "public/get_tickers", instrument_type="option", currency="ETH", expiry_date=20251226)
-    say(maker, "public/get_tickers", instrument_type="perp")
-    for name in (CALL, PERP):
-        say(maker, "public/get_instrument", instrument_name=name)
-        say(maker, "public/get_ticker", instrument_name=name)
-    for method in ("get_currency", "get_option_settlement_prices", "get_latest_signed_feeds"):
-        say(maker, f"public/{method}", currency="ETH")
-    say(maker, "public/get_trade_history", currency="ETH")
-    for method in ("get_time", "get_all_live_instruments", "get_all_currencies", "getRateLimits", "get_live_incidents"):
-        say(maker, f"public/{method}")
+    def join_channels(self) -> None:
+        """What they tell is looked at when all is said."""
+        channels = [f"{self.maker.subaccount}.{what}" for what in ("orders", "trades", "balances")]
+        channels += [f"trades.{CALL}", "trades.option.ETH", "spot_feed.ETH"]
+        for name in (CALL, PERP):
+            channels += [f"orderbook.{name}.1.10", f"ticker_slim.{name}.100"]
+        self.maker.call("subscribe", channels=channels)
+
+    def trade(self) -> None:
+        """An order that fills in part and is replaced, once well and once not."""
+        maker, other = self.maker, self.other
+        self.say("public/login", **maker.login_params())
+        first = self.say("private/order", **maker.signed("sell", "101", "2"))["order"]["order_id"]
+        self.say("private/order", by=other, **other.signed("buy", "101", "0.5", time_in_force="ioc"))
+        old = {"order_id_to_cancel": first, "expected_filled_amount": "0.5"}
+        replaced = self.say("private/replace", **old, **maker.signed("sell", "102", "1.5"))
+        old = {"order_id_to_cancel": replaced["order"]["order_id"]}
+        failed = self.say("private/replace", **old, **maker.signed("sell", "103", "9999"))
+        assert failed["create_order_error"]["code"] == 11000
+
+    def ask_about_the_account(self) -> None:
+        resting = self.maker.place("buy", "90", "1", PUT)["order_id"]
+        self.maker.place("buy", "2990", "1", PERP)
+        for method in ("order_debug", "order_quote"):
+            self.say(f"private/{method}", **self.maker.signed())
+        self.say("private/set_mmp_config", currency="ETH", mmp_interval=1000, mmp_frozen_time=1000, **self.mine)
+        for method in QUERIES:
+            self.say(f"private/{method}", **self.mine)
+        self.say("private/get_order", order_id=resting, **self.mine)
+        for method in ("get_account", "get_subaccounts", "session_keys"):
+            self.say(f"private/{method}", **self.wallet)
+        self.say("private/set_cancel_on_disconnect", enabled=False, **self.wallet)
+        self.say("private/cancel", order_id=resting, instrument_name=PUT, **self.mine)
+
+    def cancel_in_bulk(self) -> None:
+        self.say("private/cancel_by_nonce", nonce="1766000000000000001", instrument_name=PUT, **self.mine)
+        self.say("private/cancel_by_label", label="x", **self.mine)
+        self.say("private/cancel_by_instrument", instrument_name=PUT, **self.mine)
+        self.say("private/cancel_all", **self.mine)
+
+    def ask_about_the_market(self) -> None:
+        for kind in ("option", "perp"):
+            self.say("public/get_all_instruments", instrument_type=kind, expired=False)
+        self.say("public/get_tickers", instrument_type="option", currency="ETH", expiry_date=20251226)
+        self.say("public/get_tickers", instrument_type="perp")
+        for name in (CALL, PERP):
+            self.say("public/get_instrument", instrument_name=name)
+            self.say("public/get_ticker", instrument_name=name)
+        for method in ("get_currency", "get_option_settlement_prices", "get_latest_signed_feeds"):
+            self.say(f"public/{method}", currency="ETH")
+        self.say("public/get_trade_history", currency="ETH")
+        for method in ("get_time", "get_all_live_instruments", "get_all_currencies", "getRateLimits", "get_live_incidents"):
+            self.say(f"public/{method}")
+
+
+def say_everything(venue: Venue) -> list[tuple[str, Any]]:
+    """Every method a maker meets and what it answered, then every channel and what it told."""
+    talk = Talk(venue)
+    talk.join_channels()
+    talk.trade()
+    talk.ask_about_the_account()
+    talk.cancel_in_bulk()
+    talk.ask_about_the_market()
     venue.later(0.2)
-    maker.take()
-    for channel, data in maker.notices:
-        results.append((f"channel {channel}", data))
-    return results
+    talk.maker.take()
+    return talk.results + [(f"channel {channel}", data) for channel, data in talk.maker.notices]
 
 
 CHANNEL_TYPES = {

@@ -13,21 +13,6 @@ from actors.venues.paper.derive_wallets import SessionKey
 from actors.venues.paper.events import InstrumentState
 
 
-@pytest.fixture
-def venue() -> Venue:
-    return Venue()
-
-
-@pytest.fixture
-def maker(venue: Venue) -> Client:
-    return venue.client(0)
-
-
-@pytest.fixture
-def other(venue: Venue) -> Client:
-    return venue.client(1)
-
-
 def test_a_signed_order_rests_and_is_told(venue: Venue, maker: Client) -> None:
     """The answer echoes nonce (as text), label and signature; the private channel and the ledger tell the same order."""
     channel = f"{maker.subaccount}.orders"
@@ -413,7 +398,7 @@ def test_notices_may_precede_the_answer_that_caused_them(when: str, first: str) 
     maker = venue.client(0)
     maker.call("subscribe", channels=[f"{maker.subaccount}.orders"])
     maker.say(json.dumps({"id": "x", "method": "private/order", "params": maker.signed()}))
-    kinds = ["notice" if "params" in json.loads(text) else "answer" for text in maker.take()]
+    kinds = ["notice" if "params" in frame else "answer" for frame in maker.take()]
     assert (kinds[0], len(kinds)) == (first, 2)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
-from engine_stage import ASK, BID, CALL, MAKER, PERP, RIVAL, TAKER, Stage, derive_stage
+from engine_stage import ASK, BID, CALL, MAKER, PERP, RIVAL, TAKER, Stage
 
 from actors.venues.paper.allotting import StepAllotment, allot
 from actors.venues.paper.book import Book
@@ -14,11 +13,6 @@ from actors.venues.paper.tickets import Order, OrderStatus, OrderType, Role, Tim
 
 DERIVE = StepAllotment(4, 5, 1000, 100)
 """0.8 pro rata, FIFO at least 10, shares in whole contracts, at a step of 0.01."""
-
-
-@pytest.fixture
-def stage() -> Stage:
-    return derive_stage()
 
 
 def queue(*sizes: int) -> Book:

@@ -29,11 +29,6 @@ from actors.venues.paper.tickets import CancelReason, OrderStatus, Reason, TimeI
 D = Decimal
 
 
-@pytest.fixture
-def stage() -> Stage:
-    return derive_stage()
-
-
 def cash(stage: Stage, currency: str = "USDC", account: int = MAKER) -> Decimal:
     return stage.engine.account(account).cash[currency]
 
