@@ -149,8 +149,10 @@ class Talk:
         self.mine, self.wallet = {"subaccount_id": self.maker.subaccount}, {"wallet": self.maker.account.wallet}
         self.results: list[tuple[str, Any]] = []
 
-    def say(self, method: str, *, by: Client | None = None, **params: Any) -> Any:
-        result = (by or self.maker).call(method, **params)
+    def say(self, method: str, **params: Any) -> Any:
+        return self.note(method, self.maker.call(method, **params))
+
+    def note(self, method: str, result: Any) -> Any:
         self.results.append((method, result))
         return result
 
@@ -167,7 +169,7 @@ class Talk:
         maker, other = self.maker, self.other
         self.say("public/login", **maker.login_params())
         first = self.say("private/order", **maker.signed("sell", "101", "2"))["order"]["order_id"]
-        self.say("private/order", by=other, **other.signed("buy", "101", "0.5", time_in_force="ioc"))
+        self.note("private/order", other.call("private/order", **other.signed("buy", "101", "0.5", time_in_force="ioc")))
         old = {"order_id_to_cancel": first, "expected_filled_amount": "0.5"}
         replaced = self.say("private/replace", **old, **maker.signed("sell", "102", "1.5"))
         old = {"order_id_to_cancel": replaced["order"]["order_id"]}
