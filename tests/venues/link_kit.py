@@ -9,10 +9,11 @@ import contextlib
 import json
 import random
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import trio
 from trio.testing import memory_stream_pair
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
@@ -28,6 +29,18 @@ Behaviour = Callable[[WebSocketConnection, dict[str, Any]], Awaitable[None]]
 
 async def echo(socket: WebSocketConnection, request: dict[str, Any]) -> None:
     await socket.send_message(result_of(request))
+
+
+async def silent(socket: Any, request: dict[str, Any]) -> None:
+    """A venue that hears and never answers."""
+
+
+async def moody(socket: Any, request: dict[str, Any]) -> None:
+    """Refuses what is called bad, does not answer mute."""
+    if request["method"] == "bad":
+        await socket.send_message(refusal_of(request, 13, "no"))
+    elif request["method"] != "mute":
+        await socket.send_message(result_of(request))
 
 
 def result_of(request: dict[str, Any], result: Any = None) -> str:
@@ -141,6 +154,20 @@ def ask(method: str = "public/test", **params: Any) -> Call:
     return Call(method, json.dumps(params).encode(), kind="test")
 
 
+async def up(nursery: trio.Nursery, venue: Venue, desk: Desk, **named: Any) -> VenueLink:
+    """A link that runs and has connected."""
+    link = make_link(desk, venue.connect, **named)
+    await nursery.start(link.run)
+    return link
+
+
+def login() -> Generator[Call, msgspec.Raw, str]:
+    """An opening script of two questions."""
+    yield ask("login")
+    yield ask("account")
+    return "in"
+
+
 async def accept_by_hand(stream: trio.abc.Stream, beside: bytes = b"") -> None:
     """Answer the WebSocket handshake with bare bytes, and with `beside` in the same write."""
     head = b""
@@ -150,6 +177,26 @@ async def accept_by_hand(stream: trio.abc.Stream, beside: bytes = b"") -> None:
     upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     accept = b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept_key(key.decode()).encode()
     await stream.send_all(upgrade + accept + beside)
+
+
+def by_hand(
+    nursery: trio.Nursery, talk: Callable[[trio.abc.Stream], Awaitable[None]], pair: Any = memory_stream_pair
+) -> Any:
+    """A dial whose other end accepts the handshake with bare bytes and then does what it likes."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        try:
+            await accept_by_hand(stream)
+            await talk(stream)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+
+    async def dial() -> trio.abc.Stream:
+        ours, theirs = pair()
+        nursery.start_soon(serve, theirs)
+        return ours
+
+    return dial
 
 
 def frame_of(opcode: Opcode, data: str | bytes, fin: bool = True) -> bytes:
