@@ -1,0 +1,1 @@
+"""Puts this folder's kits within reach of the folders below."""
