@@ -159,7 +159,7 @@ class MmpSettings:
     interval_s: float = key(5.0, "rolling window", unit="s", above=0)
     frozen_s: float = key(30.0, "freeze after a trip; 0: until reset by hand", unit="s", low=0)
     amount_limit: float | None = key(
-        None, "contracts filled in the window; unset: derived from max_position", unit="contracts", above=0
+        None, "contracts filled in the window; unset: half of max_exposure", unit="contracts", above=0
     )
     delta_limit: float | None = key(None, "net delta filled in the window", unit="units of the underlying", above=0)
     vega_limit: float | None = key(None, "Deribit: net vega filled in the window", unit="USD per vol point", above=0)

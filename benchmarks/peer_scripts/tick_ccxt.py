@@ -16,6 +16,8 @@ from typing import Any
 import aiohttp
 import ccxt.pro  # type: ignore[import-not-found]
 
+from benchmarks.peer_scripts.first_question import first_question
+
 TICK, AMOUNT = 0.1, 0.1
 
 
@@ -86,14 +88,5 @@ async def trade(url: str, tls: ssl.SSLContext | None, order: dict[str, Any]) -> 
         await venue.close()
 
 
-def main() -> None:
-    question = json.loads(sys.stdin.readline())
-    context = None
-    if question["url"].startswith("wss"):
-        context = ssl.create_default_context(cafile=question["authority"])
-    print(json.dumps({"ready": True}), flush=True)
-    asyncio.run(trade(question["url"], context, question["order"]))
-
-
 if __name__ == "__main__":
-    main()
+    asyncio.run(trade(*first_question()))

@@ -2,41 +2,25 @@
 
 No actors, no risk gate, no table of orders, no clock checks: only what cannot be left out. It improves the best of
 others by one tick, knows its own orders by the answers, and signs with our signing module, for the comparison is of
-everything around the signature. Question: {"url", "authority"}; it then trades until stdin ends.
+everything around the signature. Question: {"url", "authority", "order"}; it then trades until stdin ends.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import ssl
-import sys
 import time
 from typing import Any
 
 import msgspec
 import uvloop
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSMsgType, WSTransport
 
 from actors.venues.derive.signing import OrderSigner, SigningKey, asset_words
+from benchmarks.peer_scripts.first_question import first_question
+from benchmarks.peer_scripts.floor_parts import AnswerFrame, BookFrame, connect, end_of_stdin
 
-PUBLIC, PRIVATE = 1, 2
 SCALE = 10**17
 """A tick of 0.1, as signed."""
-
-
-class BookRow(msgspec.Struct, gc=False):
-    instrument_name: str
-    bids: list[tuple[str, str]]
-    asks: list[tuple[str, str]]
-
-
-class BookParams(msgspec.Struct, gc=False):
-    data: BookRow
-
-
-class BookFrame(msgspec.Struct, gc=False):
-    params: BookParams
 
 
 class OrderRow(msgspec.Struct, gc=False):
@@ -54,13 +38,8 @@ class Result(msgspec.Struct, gc=False):
     cancelled_order: OrderRow | None = None
 
 
-class AnswerFrame(msgspec.Struct, gc=False):
-    id: int
-    result: Result
-
-
-_book = msgspec.json.Decoder(BookFrame).decode
-_answer = msgspec.json.Decoder(AnswerFrame).decode
+_book = msgspec.json.Decoder(BookFrame[str]).decode
+_answer = msgspec.json.Decoder(AnswerFrame[Result]).decode
 
 
 class Mark:
@@ -127,55 +106,23 @@ class Trader:
         self.marks[order.instrument_name].resting[order.direction] = (order.limit_price, order.order_id)
 
 
-class Listener(WSListener):  # type: ignore[misc]  # picows ships no types
-    """Start-up answers go to `answers`; then everything to `hear`."""
-
-    def __init__(self) -> None:
-        self.answers: asyncio.Queue[Any] = asyncio.Queue()
-        self.hear: Any = None
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        payload = frame.get_payload_as_bytes()
-        if self.hear is not None:
-            self.hear(payload)
-        elif b'"id":' in payload[:24]:
-            self.answers.put_nowait(json.loads(payload))
-
-
 async def trade(url: str, tls: ssl.SSLContext | None, order: dict[str, Any]) -> None:
     trader = Trader(order)
-    public, listener = await ws_connect(Listener, url, ssl_context=tls)
-    private, answers = await ws_connect(Listener, url, ssl_context=tls)
-
-    async def ask(transport: WSTransport, to: Any, method: str, **params: Any) -> Any:
-        text = json.dumps({"id": 1, "method": method, "params": params})
-        transport.send(WSMsgType.TEXT, text.encode())
-        return (await to.answers.get())["result"]
-
-    listing = await ask(public, listener, "public/get_all_instruments", instrument_type="option", currency="ETH")
+    public, private = await connect(url, tls), await connect(url, tls)
+    listing = await public.ask("public/get_all_instruments", instrument_type="option", currency="ETH")
     trader.marks = {row["instrument_name"]: Mark(row) for row in listing["instruments"]}
-    await ask(private, answers, "public/login", wallet=order["owner"])
-    answers.hear = trader.on_answer
-    trader.private = private
+    await private.ask("public/login", wallet=order["owner"])
+    private.hear(trader.on_answer)
+    trader.private = private.transport
 
     def hear(frame: bytes) -> None:
         if frame.startswith(b'{"method":"subscription","params":{"channel":"orderbook'):
             trader.on_book(frame)
 
-    listener.hear = hear
-    channels = [f"orderbook.{name}.1.10" for name in trader.marks]
-    public.send(WSMsgType.TEXT, json.dumps({"id": 2, "method": "subscribe", "params": {"channels": channels}}).encode())
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-def main() -> None:
-    question = json.loads(sys.stdin.readline())
-    context = None
-    if question["url"].startswith("wss"):
-        context = ssl.create_default_context(cafile=question["authority"])
-    print(json.dumps({"ready": True}), flush=True)
-    uvloop.run(trade(question["url"], context, question["order"]))
+    public.hear(hear)
+    public.subscribe("subscribe", [f"orderbook.{name}.1.10" for name in trader.marks])
+    await end_of_stdin()
 
 
 if __name__ == "__main__":
-    main()
+    uvloop.run(trade(*first_question()))

@@ -1,39 +1,22 @@
 """The floor of tick to order where nothing is signed: `tick_floor` speaking Deribit, edits instead of replaces.
 
-The same loop, decoding and inline callback without the signature. Question: {"url", "authority"}; it then trades until
-stdin ends.
+The same loop, decoding and inline callback without the signature. Question as there; it then trades until stdin ends.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import ssl
-import sys
 import time
 from typing import Any
 
 import msgspec
 import uvloop
-from picows import WSMsgType, WSTransport, ws_connect
+from picows import WSMsgType, WSTransport
 
-from benchmarks.peer_scripts.tick_floor import Listener
+from benchmarks.peer_scripts.first_question import first_question
+from benchmarks.peer_scripts.floor_parts import AnswerFrame, BookFrame, connect, end_of_stdin
 
 AMOUNT = 0.1
-
-
-class BookRow(msgspec.Struct, gc=False):
-    instrument_name: str
-    bids: list[tuple[float, float]]
-    asks: list[tuple[float, float]]
-
-
-class BookParams(msgspec.Struct, gc=False):
-    data: BookRow
-
-
-class BookFrame(msgspec.Struct, gc=False):
-    params: BookParams
 
 
 class OrderRow(msgspec.Struct, gc=False):
@@ -50,13 +33,8 @@ class Result(msgspec.Struct, gc=False):
     order: OrderRow
 
 
-class AnswerFrame(msgspec.Struct, gc=False):
-    id: int
-    result: Result
-
-
-_book = msgspec.json.Decoder(BookFrame).decode
-_answer = msgspec.json.Decoder(AnswerFrame).decode
+_book = msgspec.json.Decoder(BookFrame[float]).decode
+_answer = msgspec.json.Decoder(AnswerFrame[Result]).decode
 
 
 class Trader:
@@ -96,42 +74,22 @@ class Trader:
         self.resting[order.instrument_name, order.direction] = (order.price, order.order_id)
 
 
-async def trade(url: str, tls: ssl.SSLContext | None) -> None:
-    public, listener = await ws_connect(Listener, url, ssl_context=tls)
-    private, answers = await ws_connect(Listener, url, ssl_context=tls)
-
-    async def ask(transport: WSTransport, to: Any, method: str, **params: Any) -> Any:
-        text = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        transport.send(WSMsgType.TEXT, text.encode())
-        while True:
-            answer = await to.answers.get()
-            if answer["id"] == 1:
-                return answer["result"]
-
-    listing = await ask(public, listener, "public/get_instruments", currency="USDC", kind="option")
-    await ask(private, answers, "public/auth", grant_type="client_credentials")
-    trader = Trader([row["instrument_name"] for row in listing], private)
-    answers.hear = trader.on_answer
+async def trade(url: str, tls: ssl.SSLContext | None, _: dict[str, Any]) -> None:
+    public, private = await connect(url, tls), await connect(url, tls)
+    listing = await public.ask("public/get_instruments", currency="USDC", kind="option")
+    await private.ask("public/auth", grant_type="client_credentials")
+    names = [row["instrument_name"] for row in listing]
+    trader = Trader(names, private.transport)
+    private.hear(trader.on_answer)
 
     def hear(frame: bytes) -> None:
         if b'"channel":"book' in frame[:80]:
             trader.on_book(frame)
 
-    listener.hear = hear
-    channels = [f"book.{row['instrument_name']}.none.20.100ms" for row in listing]
-    await_books = {"jsonrpc": "2.0", "id": 2, "method": "public/subscribe", "params": {"channels": channels}}
-    public.send(WSMsgType.TEXT, json.dumps(await_books).encode())
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-def main() -> None:
-    question = json.loads(sys.stdin.readline())
-    context = None
-    if question["url"].startswith("wss"):
-        context = ssl.create_default_context(cafile=question["authority"])
-    print(json.dumps({"ready": True}), flush=True)
-    uvloop.run(trade(question["url"], context))
+    public.hear(hear)
+    public.subscribe("public/subscribe", [f"book.{name}.none.20.100ms" for name in names])
+    await end_of_stdin()
 
 
 if __name__ == "__main__":
-    main()
+    uvloop.run(trade(*first_question()))

@@ -18,6 +18,8 @@ from typing import Any
 import trio
 from trio_websocket import WebSocketConnection, open_websocket_url
 
+from benchmarks.peer_scripts.first_question import first_question
+
 try:
     from derive_action_signing import SignedAction, TradeModuleData  # type: ignore[import-not-found]
 except ImportError:  # hummingbot's environment: its port of the same two classes
@@ -135,14 +137,5 @@ async def end_with_stdin(scope: trio.CancelScope) -> None:
     scope.cancel()
 
 
-def main() -> None:
-    question = json.loads(sys.stdin.readline())
-    context = None
-    if question["url"].startswith("wss"):
-        context = ssl.create_default_context(cafile=question["authority"])
-    print(json.dumps({"ready": True}), flush=True)
-    trio.run(trade, question["url"], context, question["order"])
-
-
 if __name__ == "__main__":
-    main()
+    trio.run(trade, *first_question())
