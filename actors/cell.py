@@ -94,7 +94,6 @@ class Cell:
         self._allotted_at: float | None = None
         self.restarts = 0
         self.stalls = StallWatch()
-        self.crier = Crier(lambda name: self.quoters[name].picture.bell.ring())
         self.proof = Proof(False, None, "never asked")
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.before_leaving: Callable[[], Awaitable[None]] | None = None
@@ -119,6 +118,7 @@ class Cell:
         self.market = MarketData(
             self.dialect, cell.underlying, clock, self._public_link, self._wants, self._fresh_send.send_nowait
         )
+        self.crier = Crier(self.market.ring)
         self.valuation = Valuation(cell, self.market, self.orders, clock, is_needed=not self.strategy.uses_book)
         self.clerk = Clerk(self.dialect, self.label, self.instruments, self.orders, self.risk, clock, journal)
         self.desk = OrderDesk(
@@ -139,6 +139,7 @@ class Cell:
 
     def _introduce(self) -> None:
         """Who tells whom."""
+        self.market.on_changed = self.crier.tell_one
         self.market.on_venue = self._on_venue
         self.market.on_index = self._on_index
         self.risk.greeks = self.valuation.book

@@ -1,9 +1,10 @@
-"""The crier: news that concerns every quoter, told a few at a time, nearest the money first.
+"""The crier: who tells the quoters that there is news, a few at a time and in order.
 
-Owns the list of those who are still to be told. A thousand bells rung at once would all be answered before the loop looks
+Owns the line of those who are still to be told. A thousand bells rung at once would all be answered before the loop looks
 at a socket again, and the first new order would leave after the last decision; so a handful is told, and then everybody
-else has a turn: those quoters, the desk, the links. Decides nothing. Invariant: whoever is owed the news keeps his place
-in the line however much newer news comes, and is told once for all of it.
+else has a turn: those quoters, the desk, the links. News of one instrument is told at once as long as it comes alone.
+Decides nothing. Invariant: whoever is owed news keeps his place in the line however much newer news comes, and is told
+once for all of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from actors.mailboxes import Doorbell
 
 A_TURN = 8
 """Quoters told in one scheduling pass: about a millisecond of decisions, and two of signing what comes of them."""
+TURN_S = 0.001
+"""News of single instruments within this long counts as one burst."""
 
 
 class Crier:
@@ -26,6 +29,18 @@ class Crier:
         self._ring = ring
         self._owed: dict[str, None] = {}
         self._bell = Doorbell()
+        self._turn_at = -TURN_S
+        self._told = 0
+
+    def tell_one(self, name: str, now: float) -> None:
+        """News of one instrument, at `now` by trio's clock: told at once, unless it comes in a burst."""
+        if now - self._turn_at > TURN_S:
+            self._turn_at, self._told = now, 0
+        if self._told < A_TURN and not self._owed:
+            self._told += 1
+            self._ring(name)
+        else:
+            self.tell((name,))
 
     def tell(self, names: Iterable[str]) -> None:
         """These are to hear that something changed, the first of them first."""

@@ -93,6 +93,8 @@ class MarketData:
         self.malformed = 0
         self.on_index: Callable[[float], None] | None = None
         self.on_venue: Callable[[bool, str], None] | None = None
+        self.on_changed: Callable[[str, float], None] = lambda name, now: self.ring(name)
+        """Told of each instrument with news, and trio's clock; whoever listens sees to it that `ring` follows."""
         self._clock = clock
         self._wanted = wanted
         self._on_listed = on_listed
@@ -144,6 +146,10 @@ class MarketData:
                 logger.warning("books could not be joined again ({}), dropping the link", exc)
                 self.link.drop()
 
+    def ring(self, name: str) -> None:
+        """Its quoter is to look again."""
+        self.pictures[name].bell.ring()
+
     # -- news, synchronously from the link's reader
 
     def on_notice(self, notice: Notice) -> None:
@@ -175,19 +181,19 @@ class MarketData:
             return  # not ours to quote, or overtaken on the way
         self._clock.hear_venue(news.ts_ms)
         picture.book = Book.of(news)
-        picture.heard_at = trio.current_time()
-        picture.bell.ring()
+        now = picture.heard_at = trio.current_time()
+        self.on_changed(news.instrument, now)
 
     def _on_ticker(self, news: TickerUpdate) -> None:
         picture = self.pictures.get(news.instrument)
         if picture is None or (picture.ticker is not None and news.ts_ms < picture.ticker.ts_ms):
             return
-        picture.ticker = news
+        now, picture.ticker = trio.current_time(), news
         if picture.agrees(news):
-            picture.vouched_at, picture.vouched_ms = trio.current_time(), news.ts_ms
+            picture.vouched_at, picture.vouched_ms = now, news.ts_ms
         if news.is_open != picture.tradable and news.is_open is False:
             picture.tradable = False
-        picture.bell.ring()
+        self.on_changed(news.instrument, now)
 
     def _on_index(self, news: IndexUpdate) -> None:
         if news.ts_ms < self.index.ts_ms:
@@ -204,13 +210,13 @@ class MarketData:
             picture.heard_at = -math.inf
             self._gaps.update(news.channels)
             self._resync.ring()
-            picture.bell.ring()
+            self.on_changed(news.instrument, trio.current_time())
 
     def _on_state(self, news: InstrumentState) -> None:
         picture = self.pictures.get(news.instrument)
         if picture is not None:
             picture.tradable, picture.state = news.tradable, news.state
-            picture.bell.ring()
+            self.on_changed(news.instrument, trio.current_time())
 
     def _on_platform(self, news: PlatformState) -> None:
         self.venue_open, self.venue_reason = news.tradable, news.reason
@@ -233,9 +239,9 @@ class MarketData:
     def _on_down(self, reason: str) -> None:
         """Nothing heard so far is worth anything now: every quoter is told and pulls."""
         self.index.heard_at = -math.inf
-        for picture in self.pictures.values():
+        for name, picture in self.pictures.items():
             picture.heard_at = picture.vouched_at = -math.inf
-            picture.bell.ring()
+            self.on_changed(name, trio.current_time())
 
     def _report(self, missing: list[str]) -> None:
         for channel in missing:

@@ -1,10 +1,13 @@
-"""News for everybody is told a few at a time, the most urgent first, and nobody loses his place in the line."""
+"""News is told a few at a time, the most urgent first, and nobody loses his place in the line."""
 
 from __future__ import annotations
 
 import trio
+from cell_kit import DERIVE, SMALL, quoting
 
-from actors.crier import A_TURN, Crier
+from actors.crier import A_TURN, TURN_S, Crier
+from actors.rehearsal.stage import open_stage
+from actors.trading.strategies import Inventory, View, Wish
 
 
 async def test_a_few_are_told_before_everybody_else_has_a_turn() -> None:
@@ -35,4 +38,62 @@ async def test_newer_news_does_not_send_those_who_wait_to_the_end_of_the_line() 
         for _ in range(5):
             await trio.lowlevel.checkpoint()
         assert told == ["a", "b", "c", "d"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_news_of_one_is_told_at_once_and_a_burst_waits_in_line() -> None:
+    """Alone it costs no pass of the scheduler; what comes after A_TURN others is told in its order, a turn at a time."""
+    told: list[str] = []
+    crier = Crier(told.append)
+    burst = [f"{number}" for number in range(3 * A_TURN)]
+    for name in burst:
+        crier.tell_one(name, now=10.0)
+    assert told == burst[:A_TURN]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(crier.cry)
+        crier.tell_one("late", now=10.0 + 2 * TURN_S)
+        assert told == burst[:A_TURN], "older news goes first"
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+        assert told == [*burst, "late"]
+        crier.tell_one("alone", now=20.0)
+        assert told[-1] == "alone"
+        nursery.cancel_scope.cancel()
+
+
+class Counted(trio.abc.Instrument):
+    """A strategy that wants nothing and counts its decisions between two looks at the sockets."""
+
+    uses_book = True
+    needs_surface = False
+
+    def __init__(self) -> None:
+        self.now = self.most = self.all = 0
+
+    def quote(self, view: View, inventory: Inventory) -> Wish:
+        self.now += 1
+        self.all += 1
+        self.most = max(self.most, self.now)
+        return Wish(None, None, "counting")
+
+    def before_io_wait(self, timeout: float) -> None:
+        self.now = 0
+
+
+async def test_however_many_books_come_at_once_the_loop_looks_at_the_sockets_in_between(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The books of a whole board are published in one go, ten times a second; no pass decides more than two turns."""
+    async with open_stage(DERIVE.paper(world={**SMALL, "strikes": 40})) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(DERIVE.settings())
+        nursery.start_soon(cell.run)
+        await quoting(cell, 40)
+        counted = Counted()
+        trio.lowlevel.add_instrument(counted)
+        for quoter in cell.quoters.values():
+            quoter.strategy = counted
+        await trio.sleep(3)
+        trio.lowlevel.remove_instrument(counted)
+        assert counted.all > 5 * len(cell.quoters)
+        assert counted.most <= 2 * A_TURN
         nursery.cancel_scope.cancel()
