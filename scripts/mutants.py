@@ -69,7 +69,7 @@ DEFECTS = (
         "treat a refused cancel as gone",
         "actors/clerk.py",
         "self.orders.cancel_refused(order, now)",
-        "self.orders.proven_gone(order, meaning)",
+        "self.orders.proven_gone(order, meaning, self._clock.venue_ms())",
         LATE,
     ),
     Defect(
@@ -199,6 +199,20 @@ DEFECTS = (
         "        if self._unpriced:\n",
         "        if not self._lines:\n",
         on_both("tests/trading/test_greek_limits.py"),
+    ),
+    Defect(
+        "believe a book from before the proof",
+        "actors/trading/orders.py",
+        "        order.reported_filled = order.seen_filled\n        self._touch(order.instrument, ts_ms)\n",
+        "        order.reported_filled = order.seen_filled\n",
+        on_both("tests/trading/test_orders.py"),
+    ),
+    Defect(
+        "take every answer for what was wished",
+        "actors/quoter.py",
+        "            waits = self._comes_as_wished()\n",
+        "            waits = True\n",
+        on_each("tests/cell/test_waking.py -k 'not deribit'", "tests/cell/test_waking.py -k deribit"),
     ),
     # -- Deribit's own: edits, post-only that would rather move, deadlines, mass quotes, books kept from changes
     Defect(
