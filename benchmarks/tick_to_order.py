@@ -27,7 +27,7 @@ from benchmarks.sign import KEY, ORDER
 
 OURS, FLOOR = "ours", "floor"
 NAIVE = "naive"
-CCXT, HUMMINGBOT = "ccxt.pro", "hummingbot's signing"
+CCXT, HUMMINGBOT, NAUTILUS = "ccxt.pro", "hummingbot's signing", "nautilus_trader"
 PEERS = {
     "derive": {
         FLOOR: ("picows", "tick_floor"),
@@ -36,7 +36,7 @@ PEERS = {
         CCXT: ("ccxt", "tick_ccxt"),
         HUMMINGBOT: ("hummingbot", "tick_naive"),
     },
-    "deribit": {FLOOR: ("picows", "tick_floor_deribit")},
+    "deribit": {FLOOR: ("picows", "tick_floor_deribit"), NAUTILUS: ("nautilus", "tick_nautilus")},
 }
 LAYERS = {"plain": "derive", "tls": "derive", "unsigned": "deribit"}
 """What is measured: the transport and the venue spoken; Deribit's orders carry no signature, its row is plain."""
@@ -44,7 +44,7 @@ INSTRUMENTS, QUICK_INSTRUMENTS = 200, 20
 IN_FLIGHT = 64
 PAUSE_US = 300
 """Between two ticks when there is one at a time: the answers of the last are digested, the client sleeps."""
-TICKS = {OURS: (400, 3000), FLOOR: (400, 3000), "naive + coincurve": (60, 200)}
+TICKS = {OURS: (400, 3000), FLOOR: (400, 3000), "naive + coincurve": (60, 200), NAUTILUS: (60, 200)}
 FEW_TICKS = (10, 64)
 """One at a time, and with 64 in flight; the few for those that take tens of milliseconds a tick."""
 

@@ -16,6 +16,7 @@ import msgspec
 from actors.venues.deribit.auth import SCOPE_WANTED
 from actors.venues.deribit.names import day_text
 from benchmarks.peer_scripts.bench_board import EXPIRY_S, HALF_SPREAD, INDEX, VOL, Option, Resting
+from benchmarks.peer_scripts.bench_rest import Posts, account_summaries, whole_listing
 from benchmarks.peer_scripts.bench_sockets import Connection
 from benchmarks.peer_scripts.bench_venue import Client, Venue
 
@@ -139,6 +140,7 @@ class DeribitVenue(Venue):
 
     def __init__(self, instruments: int) -> None:
         super().__init__(instruments)
+        self.hub.posts = Posts
         self._placed: dict[str, tuple[str, str, str]] = {}
         """By order id: instrument, direction, label."""
 
@@ -182,7 +184,10 @@ class DeribitVenue(Venue):
             case "public/status":
                 return '{"locked":"false","locked_indices":[]}'
             case "public/get_instruments":
-                return json.dumps([option.listing() for option in client.options.values()])
+                listed = [option.listing() for option in client.options.values()]
+                return json.dumps(whole_listing(listed) if isinstance(connection, Posts) else listed)
+            case "private/get_account_summaries":
+                return json.dumps(account_summaries())
             case "public/get_instrument":
                 kind = {"kind": "future", "tick_size": 0.05, "min_trade_amount": 0.001, "settlement_period": "perpetual"}
                 return json.dumps(_listing(PERPETUAL) | kind)

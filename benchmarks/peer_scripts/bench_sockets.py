@@ -91,6 +91,8 @@ class Hub:
 
     def __init__(self, on_texts: Callable[[Connection, list[bytes], int], None]) -> None:
         self._on_texts = on_texts
+        self.posts: Callable[[socket.socket, str, bytes], Connection] | None = None
+        """Makes the connection of who posts instead of shaking hands; without it they are turned away."""
         self._selector = selectors.DefaultSelector()
 
     def listen(self, certificate: str = "") -> int:
@@ -115,13 +117,27 @@ class Hub:
     def _accept(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         stream, _ = listener.accept()
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context is None:  # who posts may connect long before they say anything
+            self._selector.register(stream, selectors.EVENT_READ, lambda: self._meet(stream))
+            return
         with contextlib.suppress(OSError):
-            if context is not None:
-                stream = context.wrap_socket(stream, server_side=True)
-            connection = Connection(stream)
-            if self._shake_hands(connection):
-                stream.setblocking(False)
-                self._selector.register(stream, selectors.EVENT_READ, lambda: self._hear(connection))
+            stream = context.wrap_socket(stream, server_side=True)
+            self._selector.register(stream, selectors.EVENT_READ)
+            self._meet(stream)
+
+    def _meet(self, stream: socket.socket) -> None:
+        """They have begun to speak: from now on they are heard, or turned away."""
+        connection = None
+        with contextlib.suppress(OSError):
+            connection = self._greet(stream)
+        if connection is None:
+            self._selector.unregister(stream)
+            stream.close()
+            return
+        stream.setblocking(False)
+        self._selector.modify(stream, selectors.EVENT_READ, lambda: self._hear(connection))
+        if connection.unread:
+            self._hear(connection)
 
     def _hear(self, connection: Connection) -> None:
         texts = connection.read()
@@ -131,19 +147,23 @@ class Hub:
             self._selector.unregister(connection.stream)
             connection.stream.close()
 
-    def _shake_hands(self, connection: Connection) -> bool:
+    def _greet(self, stream: socket.socket) -> Connection | None:
+        """The connection after its first words; None when they are not ours to answer."""
         unread = b""
         while b"\r\n\r\n" not in unread:
-            chunk = connection.stream.recv(CHUNK)
+            chunk = stream.recv(CHUNK)
             if not chunk:
-                return False
+                return None
             unread += chunk
-        head, _, unread = unread.partition(b"\r\n\r\n")
+        head, _, rest = unread.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
+        path = first.split()[1]
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        connection.path = first.split()[1]
-        connection.unread = unread
+        if "sec-websocket-key" not in fields:
+            return self.posts(stream, path, unread) if self.posts is not None else None
+        connection = Connection(stream)
+        connection.path, connection.unread = path, rest
         accept = b64encode(sha1(fields["sec-websocket-key"].encode() + GUID).digest())
         upgrade = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        connection.stream.sendall(upgrade + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
-        return True
+        stream.sendall(upgrade + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        return connection

@@ -376,20 +376,17 @@ def main() -> None:
         ports["tls"] = venue.hub.listen(first["certificate"])
     print(json.dumps(ports), flush=True)
     jobs = {"measure": venue.measure, "wait": venue.wait, "storm": venue.storm}
-    ended = False
-
-    def ask() -> None:
-        nonlocal ended
-        line = sys.stdin.readline()
-        ended = not line
-        if line:
-            question = json.loads(line)
-            print(json.dumps(jobs[question["do"]](question)), flush=True)
-
-    venue.hub.watch(sys.stdin.fileno(), ask)
-    while not ended:
+    lines: list[str] = []
+    venue.hub.watch(sys.stdin.fileno(), lambda: lines.append(sys.stdin.readline()))
+    while True:
         venue.hub.turn(0.2)
         venue.feed_index()
+        if lines:  # out here: a job turns the hub itself, and may close what an unfinished turn still holds
+            line = lines.pop()
+            if not line:
+                return
+            question = json.loads(line)
+            print(json.dumps(jobs[question["do"]](question)), flush=True)
 
 
 if __name__ == "__main__":
