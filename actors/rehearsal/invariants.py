@@ -186,8 +186,14 @@ class FiguresAgree(Check):
         """Peer -> row of its first reading of the fills: earlier ones are in the positions it reads then."""
 
     def ahead(self, row: Row) -> None:
-        while self._claims and self._claims[0].at_ns < row["t"]:
+        while self._claims and (self._claims[0].at_ns < row["t"] or self._has_left(self._claims[0], row)):
             self._compare(self._claims.pop(0))
+
+    def _has_left(self, claim: Claim, row: Row) -> bool:
+        """In the very nanosecond of its claim, but after it hung up: of that it knows nothing."""
+        return claim.at_ns == row["t"] and not any(
+            door.peer in claim.sessions and not door.closed_ns for door in self.replay.doors.values()
+        )
 
     def close(self) -> None:
         for claim in self._claims:

@@ -85,6 +85,8 @@ def _count(row: Row, replay: FloorReplay, terms: Terms, verdict: Verdict) -> Non
         verdict.orders += ours
         verdict.asked_last = ours > 0
         return
+    elif kind == "settled":
+        verdict.faults["expiry"] = 1  # one end of the board, however many options it has
     elif kind == "fault":
         verdict.faults[row["fault"]] += 1
         verdict.hits += verdict.asked_last or any(one.label.startswith(terms.ours) for one in replay.resting.values())

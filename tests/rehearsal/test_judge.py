@@ -140,6 +140,27 @@ def test_figures_must_agree_to_the_last_digit(wrong: dict[str, Any]) -> None:
     assert set(broken(day, terms(claims=(claim(day.now, **wrong),)))) == {"figures agree"}
 
 
+@pytest.mark.parametrize("hung_up", [True, False])
+def test_what_is_filled_in_the_moment_of_a_claim_is_known_to_who_is_still_there(hung_up: bool) -> None:
+    """The operator's order is hit in the nanosecond of the cell's last word: no fault of a cell that has hung up."""
+    day = clean_day()
+    day.order("hand", label="by-hand-1")
+    if hung_up:
+        for session in (1, 2):
+            day.write("close", session=session, why="client")
+    held_to = terms(claims=(claim(day.now),))
+    day.fill("hand")
+    assert ("figures agree" in broken(day, held_to)) is not hung_up
+
+
+def test_an_option_that_ends_is_counted_among_the_disasters_once() -> None:
+    """However many options the board has."""
+    day = clean_day()
+    for name in ("one", "other"):
+        day.write("settled", instrument=name, price="3000")
+    assert judge(day.rows, terms()).faults == {"reset": 1, "expiry": 1}
+
+
 def test_a_proof_is_held_against_what_rests_and_what_comes_later() -> None:
     """"None rests" said too early, or before a late packet became an order."""
     day = Book().opening().rests("a")
