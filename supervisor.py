@@ -291,7 +291,7 @@ class Supervisor:
         self._notify()
 
     async def _one_life(self, post: CellPost) -> None:
-        birth = self._birth(post.name, post.index, FIRST_CELL_SLOT + post.index)
+        birth = self._birth(post.name, post.index, FIRST_CELL_SLOT + post.index, heir=post.restarts > 0)
         cell = post.hosted = Hosted("actors.cell_process", birth, new_session=False, on_event=self.screen.say)
         cell.on_change = lambda: self._cell_changed(post)
         async with trio.open_nursery() as nursery:
@@ -401,7 +401,7 @@ class Supervisor:
 
     # -- small things
 
-    def _birth(self, name: str, cell: int, slot: int) -> Birth:
+    def _birth(self, name: str, cell: int, slot: int, *, heir: bool = False) -> Birth:
         assert self._access is not None  # the venue is opened before anybody is born
         venue = self._paper.process if self._paper else None
         return Birth(
@@ -416,6 +416,7 @@ class Supervisor:
             log_level=self.screen.level,
             log_file=self.screen.child_log(self.folder.path),
             guarded=self.settings.supervision.guard,
+            heir=heir,
             venue_pid=venue.pid if venue else 0,
             venue_ticks=(start_ticks(venue.pid) or 0) if venue else 0,
         )

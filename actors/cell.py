@@ -74,7 +74,9 @@ class Cell:
         slot: int = 10,
         share: float = 1.0,
         guarded: bool = False,
+        heir: bool = False,
     ) -> None:
+        """`heir`: an earlier life of this cell died a moment ago, and nobody knows what it has sent."""
         self.all_settings = settings
         self.settings = cell
         self.access = access
@@ -102,6 +104,7 @@ class Cell:
         self._rng = rng
         self._dial = dial
         self._share = share
+        self._heir = heir
         self._fresh_send, self._fresh_receive = trio.open_memory_channel[Instrument](1000)
         self.dialect: Dialect = access.dialect(clock, slot)
         self._hire(Journal(journal, clock.now_ns))
@@ -433,15 +436,17 @@ class Cell:
 
     def _on_account(self, facts: AccountFacts) -> None:
         """Logged in: the budget is what the venue says it is, and with it how long orders live."""
-        before = self.desk.budget
+        before, is_first = self.desk.budget, self.truth.facts is None
         self.desk.budget = Budget(
             facts.limits, facts.per_instrument, share=self._share, spent=facts.spent, now=trio.current_time()
         )
         if not facts.spent:
             self.desk.budget.remember(before)
+            if self._heir and is_first:
+                wait_s = self.desk.budget.hold_orders(trio.current_time())
+                self._event("info", f"no order for {wait_s:.1f} s: what the life before has sent counts against us still")
         self.desk.key_expires_s = facts.key_expires_s
         self._set_lives()
-        is_first = self.truth.facts is None
         for line in self.dialect.tell_operator(facts) if is_first else ():
             self._event("info", line)
         if self.dialect.signs_lives and is_first:

@@ -54,6 +54,7 @@ async def work(child: Child) -> Farewell:
         slot=birth.slot,
         share=birth.share,
         guarded=birth.guarded,
+        heir=birth.heir,
     )
 
     def tell(level: str, text: str) -> None:

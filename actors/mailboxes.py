@@ -109,6 +109,8 @@ class Birth(msgspec.Struct, tag=True):
     log_level: str = "INFO"
     log_file: str = ""
     guarded: bool = False
+    heir: bool = False
+    """An earlier life of this cell has died in this run."""
     venue_pid: int = 0
     """The paper exchange that this run started; 0: the venue is nobody's child."""
     venue_ticks: int = 0

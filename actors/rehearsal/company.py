@@ -163,7 +163,8 @@ class Company:
     def _new_life(self) -> Life:
         run = f"r{len(self.lives) + 1}"
         life = Life()
-        cell = life.cell = self.stage.cell(self.scene.settings, run=run, dial=lambda: self._dial(life))
+        heir = bool(self.lives)
+        cell = life.cell = self.stage.cell(self.scene.settings, run=run, dial=lambda: self._dial(life), heir=heir)
         life.label = cell.label.text
         cell.on_event = lambda level, text: self.say(f"{run} {level}: {text}")
         cell.before_leaving = lambda: self._keep_claim(life)

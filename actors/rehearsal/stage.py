@@ -70,6 +70,7 @@ class Stage:
         run: str = "r1",
         name: str = "",
         guarded: bool = False,
+        heir: bool = False,
         dial: Dial | None = None,
         journal: Path | None = None,
     ) -> Cell:
@@ -85,6 +86,7 @@ class Stage:
             slot=FIRST_CELL_SLOT + index,
             share=1.0 / len(settings.cells),
             guarded=guarded,
+            heir=heir,
             journal=journal,
         )
 

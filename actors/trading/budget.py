@@ -17,6 +17,9 @@ from actors.venues.dialect import Pool, RateLimit
 JITTER = 1.02
 """Requests evenly sent arrive unevenly: the window is kept this much longer than the venue's."""
 
+ORDERING = (Pool.MATCHING, Pool.MASS_QUOTE)
+"""What orders are paid from."""
+
 
 @attrs.define
 class Window:
@@ -64,6 +67,8 @@ class Budget:
         self._per_instrument = per_instrument
         self._instruments: dict[str, Window] = {}
         matching = self._pools.get(Pool.MATCHING)
+        self._orders_from = now
+        """Earlier than this nothing but cancels may go."""
         self._first: list[float] = []
         """Matching requests of before our time may all have been in one instrument: each window starts with them."""
         for pool, count in (spent or {}).items():
@@ -81,6 +86,8 @@ class Budget:
         if window is not None:
             kept = 0 if cancel or pool is not Pool.MATCHING else self.reserve
             wait = window.next_free(now, count + kept)
+        if not cancel and pool in ORDERING:
+            wait = max(wait, self._orders_from - now)
         if instrument and pool is Pool.MATCHING and self._per_instrument is not None:
             wait = max(wait, self._instrument(instrument).next_free(now, count))
         return wait
@@ -92,8 +99,18 @@ class Budget:
         if instrument and pool is Pool.MATCHING and self._per_instrument is not None:
             self._instrument(instrument).sent.append(now)
 
+    def hold_orders(self, now: float) -> float:
+        """Somebody has just spent an unknown part: orders wait until none of it counts any more, cancels do not.
+
+        Returns how long, in seconds.
+        """
+        wait = max((self._pools[pool].length_s for pool in ORDERING if pool in self._pools), default=0.0)
+        self._orders_from = now + wait
+        return wait
+
     def remember(self, before: Budget) -> None:
         """Go on counting what an earlier budget of the same account has sent: a new connection empties no bucket."""
+        self._orders_from = max(self._orders_from, before._orders_from)
         for pool, window in self._pools.items():
             known = before._pools.get(pool)
             if known is not None:

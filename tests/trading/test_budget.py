@@ -18,6 +18,18 @@ def test_what_was_spent_before_us_is_not_spent_again() -> None:
     assert Budget(TRADER, None).wait_for(Pool.MATCHING, 100.0) == 0.0
 
 
+def test_where_nobody_says_what_was_spent_orders_wait_and_cancels_do_not() -> None:
+    """Twenty at once and five a second: after four seconds nothing of before can count any more."""
+    budget = Budget({Pool.MATCHING: RateLimit(5.0, 20.0)}, None, now=50.0)
+    assert 4.0 <= budget.hold_orders(50.0) < 4.2
+    assert 4.0 <= budget.wait_for(Pool.MATCHING, 50.0) < 4.2
+    assert budget.wait_for(Pool.MATCHING, 50.0, cancel=True) == 0.0
+    again = Budget({Pool.MATCHING: RateLimit(5.0, 20.0)}, None, now=52.0)
+    again.remember(budget)
+    assert 2.0 <= again.wait_for(Pool.MATCHING, 52.0) < 2.2, "a new connection shortens nothing"
+    assert again.wait_for(Pool.MATCHING, 54.2) == 0.0
+
+
 def test_requests_of_before_may_all_have_been_in_one_instrument() -> None:
     """The venue says how many, not where: each instrument's own window starts with them."""
     budget = Budget({Pool.MATCHING: RateLimit(10.0, 50.0)}, RateLimit(1.0, 5.0), spent={Pool.MATCHING: 4}, now=0.0)
