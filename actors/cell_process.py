@@ -95,10 +95,13 @@ async def _stop_when_told(child: Child, scope: trio.CancelScope) -> None:
 
 
 async def _announce(cell: Cell, child: Child) -> None:
-    while cell.truth.facts is None or cell.desk.blocks.keys() & {"start"}:
+    """The collector's last full pass comes while reconciling still holds every order back."""
+    while cell.truth.facts is None:
+        await trio.sleep(0.005)
+    tame()
+    while cell.desk.blocks.keys() & {"start"}:
         await trio.sleep(0.02)
     child.pipe.send(Ready("", cell.truth.facts.restore_cancel_on_disconnect))
-    tame()
     cell.stalls.begin()
     await keep_house(lambda: cell.desk.may_send)
 

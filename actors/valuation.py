@@ -31,6 +31,8 @@ REFIT_S = 2.0
 """From the end of one fit to the beginning of the next."""
 GREEKS_S = 1.0
 """How often every instrument's Greeks are worked out again for the limits; a slice of them each tenth of it."""
+BOOKS_A_STEP = 50
+"""Books read in one step of gathering evidence: a millisecond at most."""
 NEAR_STRIKES = 0.05
 """Strikes within this part of each other share their gamma."""
 
@@ -103,7 +105,8 @@ class Valuation:
             await trio.sleep(REFIT_S)
             if not self.is_needed:
                 continue
-            fitting = refit(self._evidence(), self._clock.now_s(), previous=self.surface if self.fits else None)
+            evidence = await self._evidence()
+            fitting = refit(evidence, self._clock.now_s(), previous=self.surface if self.fits else None)
             while True:
                 try:
                     next(fitting)
@@ -153,10 +156,12 @@ class Valuation:
         is_call = instrument.kind is OptionKind.CALL
         return OptionTerms(forward, instrument.strike, t_years, vol, is_call, present(ticker.discount) or 1.0)
 
-    def _evidence(self) -> list[SmileQuote]:
-        """Others' best prices in quote currency, from books that are fresh."""
+    async def _evidence(self) -> list[SmileQuote]:
+        """Others' best prices in quote currency, from books that are fresh; a few at a time, as the fit itself."""
         now_s, quotes = self._clock.now_s(), []
-        for name, picture in self._market.pictures.items():
+        for number, (name, picture) in enumerate(list(self._market.pictures.items())):
+            if number % BOOKS_A_STEP == 0:
+                await trio.lowlevel.checkpoint()
             forward, book, instrument = self.forward_of(picture), picture.book, picture.instrument
             if book is None or forward is None or instrument.kind is None or not self._is_fresh(picture):
                 continue
