@@ -179,8 +179,8 @@ async def _half_open(on: Mischief, rng: random.Random) -> None:
     ways = rng.choice(("up", "down", "both"))
     lasts_s = rng.uniform(1.0, 12.0)
     on.note("half_open", peer=cable.peer, ways=ways)
-    cable.up.deaf = ways != "down"
-    cable.down.deaf = ways != "up"
+    cable.up.deaf |= ways != "down"  # a second one on the same cable mends nothing
+    cable.down.deaf |= ways != "up"
     began = on.company.now_ns()
     if cable.down.deaf:
         on.outages.append(Outage(cable.peer, began, 1 << 62))
