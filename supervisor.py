@@ -33,7 +33,7 @@ from actors.pipes import start_ticks, wait_exit
 from actors.preflight import preflight
 from actors.run_folder import RunFolder
 from actors.trading.errors import leading_error
-from actors.trading.restarts import RestartRule, Restarts
+from actors.trading.restarts import FORGOTTEN_S, RestartRule, Restarts
 from actors.venues.access import FIRST_CELL_SLOT, GUARD_SLOT, Access
 
 GUARD_PATIENCE_S = 6.0
@@ -283,6 +283,7 @@ class Supervisor:
                 self.stop(f"{post.name} died too often")
                 break
             post.restarts += 1
+            wait = wait if post.unproven else max(wait, FORGOTTEN_S)
             self.screen.say("error", f"{post.name} died; restarting it in {wait:.1f} s")
             with trio.move_on_after(wait):
                 await self._stopping.wait()
@@ -291,7 +292,7 @@ class Supervisor:
         self._notify()
 
     async def _one_life(self, post: CellPost) -> None:
-        birth = self._birth(post.name, post.index, FIRST_CELL_SLOT + post.index, heir=post.restarts > 0)
+        birth = self._birth(post.name, post.index, FIRST_CELL_SLOT + post.index, heir=post.unproven)
         cell = post.hosted = Hosted("actors.cell_process", birth, new_session=False, on_event=self.screen.say)
         cell.on_change = lambda: self._cell_changed(post)
         async with trio.open_nursery() as nursery:

@@ -110,7 +110,7 @@ class Birth(msgspec.Struct, tag=True):
     log_file: str = ""
     guarded: bool = False
     heir: bool = False
-    """An earlier life of this cell has died in this run."""
+    """An earlier life of this cell has just died in this run, without a proof."""
     venue_pid: int = 0
     """The paper exchange that this run started; 0: the venue is nobody's child."""
     venue_ticks: int = 0

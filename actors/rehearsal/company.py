@@ -21,7 +21,7 @@ from actors.rehearsal.network import Cable
 from actors.rehearsal.scene import Scene
 from actors.rehearsal.stage import Stage
 from actors.rehearsal.terms import Claim, Proven
-from actors.trading.restarts import RestartRule, Restarts
+from actors.trading.restarts import FORGOTTEN_S, RestartRule, Restarts
 from actors.venues.paper.run import FIRST_SUBACCOUNT
 
 GUARD_BOUND_S = 120.0
@@ -128,7 +128,7 @@ class Company:
                 if wait_s is None:
                     self.say("the cell died too often: a clean stop")
                     break
-                await trio.sleep(wait_s)
+                await trio.sleep(wait_s if self._is_heir() else max(wait_s, FORGOTTEN_S))
         if self.lives and not (self.lives[-1].proven or self.lives[-1].answered_for):
             await self.leave_to_guard("not everything is proven")
 
@@ -163,13 +163,17 @@ class Company:
     def _new_life(self) -> Life:
         run = f"r{len(self.lives) + 1}"
         life = Life()
-        heir = bool(self.lives)
+        heir = self._is_heir()
         cell = life.cell = self.stage.cell(self.scene.settings, run=run, dial=lambda: self._dial(life), heir=heir)
         life.label = cell.label.text
         cell.on_event = lambda level, text: self.say(f"{run} {level}: {text}")
         cell.before_leaving = lambda: self._keep_claim(life)
         self.lives.append(life)
         return life
+
+    def _is_heir(self) -> bool:
+        """The last life has ended without a proof of its own."""
+        return bool(self.lives) and not self.lives[-1].proven
 
     async def _live(self, life: Life, ended: trio.Event) -> None:
         """One incarnation; `ended` when nothing of it can reach the exchange any more."""

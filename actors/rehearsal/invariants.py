@@ -346,6 +346,7 @@ class StandsStill(Check):
     def __init__(self, replay: FloorReplay, terms: Terms, report: Callable[[Violation], None]) -> None:
         super().__init__(replay, terms, report)
         self._last: dict[tuple[str, str], tuple[Decimal, Decimal | None]] = {}
+        self._aged: dict[tuple[str, str], None] = {}
 
     def on_order(self, row: Row) -> None:
         if not self.terms.is_frozen or row["account"] != self.terms.account:
@@ -363,6 +364,9 @@ class StandsStill(Check):
             return
         sign = 1 if row["side"] == "bid" else -1
         if (price - before[0]) * sign > 0 and (best - before[1]) * sign <= 0:
+            if self.terms.ages and key not in self._aged:
+                self._aged[key] = None
+                return
             moves = f"from {before[0]} to {price}, others' best from {before[1]} to {best}"
             self.broken(f"{row['instrument']}: {row['side']} {moves}")
 

@@ -130,6 +130,7 @@ def _terms(scene: Scene, company: Company, operator: Operator, mischief: Mischie
         max_index_age_s=cell.quoting.max_index_age_s,
         underlying=cell.underlying,
         is_frozen=scene.paper.frozen and not scene.expires,
+        ages=scene.cell.quoting.strategy == "theoretical",
         halts=tuple(mischief.halts),
         outages=tuple(mischief.outages),
         silences=tuple(mischief.silences),

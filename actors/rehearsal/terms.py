@@ -80,6 +80,8 @@ class Terms:
     underlying: str = "ETH"
     is_frozen: bool = False
     """The market stood still: nobody may improve on himself."""
+    ages: bool = False
+    """Quotes stand around a fair value, which moves with time alone: by no more than one tick in a run, on each side."""
     halts: tuple[Halt, ...] = ()
     outages: tuple[Outage, ...] = ()
     silences: tuple[Silence, ...] = ()

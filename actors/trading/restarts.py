@@ -10,6 +10,10 @@ from collections import deque
 
 import attrs
 
+FORGOTTEN_S = 5.5
+"""The venues count what was asked for so long at most: burst / rate of any pool at any tier is five seconds. Who follows a
+cell that has proven its end has nothing to hurry for, and waits it out; who follows another does not."""
+
 
 @attrs.frozen
 class RestartRule:

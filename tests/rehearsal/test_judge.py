@@ -240,6 +240,17 @@ def test_standing_still_in_a_frozen_market_is_demanded() -> None:
         assert broken(day, terms(is_frozen=True)) == expected
 
 
+def test_a_fair_value_may_age_by_a_tick_and_no_more() -> None:
+    """The first better price on a side is time; a second one is the maker following himself."""
+    for prices, expected in ((["91.1"], []), (["91.1", "91.2"], ["no self-improvement"])):
+        day = Book().opening().rests("a")
+        for number, price in enumerate(prices):
+            day.order("a" if number == 0 else f"b{number - 1}", "cancelled")
+            day.market().rests(f"b{number}", price=price)
+        day.order(f"b{len(prices) - 1}", "cancelled")
+        assert broken(day, terms(is_frozen=True, ages=True)) == expected
+
+
 def test_the_operators_own_hand_is_not_ours() -> None:
     """He may withdraw what he placed."""
     day = clean_day()
