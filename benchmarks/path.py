@@ -181,6 +181,8 @@ def physical_limit(rounds: int, quick: bool, report: dict[str, Any]) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     ours = socket.create_connection(listener.getsockname())
     theirs, _ = listener.accept()
+    for each in (ours, theirs):  # as the link's; and two small writes in a row could wait for each other's receipt
+        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     signing = min(_spent_us(times, lambda: (key.sign_digest(digest), key.sign_digest(digest))) for _ in range(blocks))
     kernel = min(_kernel_us(ours, theirs, times) for _ in range(blocks))
     for each in (ours, theirs, listener):

@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
+
 from actors.trading.errors import StrikemakerError
 from actors.trading.instruments import Instrument
 from actors.venues.names import underlying_of
 
 FINEST = Decimal("1E-12")
 """The unit of an instrument that we were never taught: no venue prints more decimals."""
+ROWS_KEPT = 10_000
+"""Rows of listings remembered as they were written, some hundred bytes each; beyond that all are forgotten."""
 
 
 class TermsOf(Protocol):
@@ -42,15 +46,40 @@ class Board(Generic[T]):
         """Names the venue spoke of that nobody taught us: new listings, or another underlying's."""
         self.unreadable: list[str] = []
         """Listings that could not be read, in words."""
+        self._rows: dict[bytes, Instrument | None] = {}
+        """What a listing's row said; None for one that is not active, or could not be read."""
 
     def learn(self, instruments: Iterable[Instrument]) -> None:
         for instrument in instruments:
             known = self._terms.get(instrument.name)
             if known is None:
                 self._terms[instrument.name] = self._make(instrument)
-            elif known.instrument != instrument:
+            elif known.instrument is not instrument and known.instrument != instrument:
                 known.revise(instrument)
             self.strays.discard(instrument.name)
+
+    def read_active(
+        self, listed: Iterable[msgspec.Raw], read: Callable[[msgspec.Raw], tuple[Instrument, bool]]
+    ) -> list[Instrument]:
+        """The active instruments of a listing. Rows that cannot be read are left out: `unreadable` says why.
+
+        A row that came before, letter for letter, is not read again: listings are asked for while quotes are out, and a
+        thousand rows take some ten milliseconds.
+        """
+        if len(self._rows) > ROWS_KEPT:
+            self._rows.clear()
+        return [active for raw in listed if (active := self._read_row(bytes(raw), read)) is not None]
+
+    def _read_row(self, row: bytes, read: Callable[[msgspec.Raw], tuple[Instrument, bool]]) -> Instrument | None:
+        if row in self._rows:
+            return self._rows[row]
+        try:
+            instrument, is_active = read(msgspec.Raw(row))
+        except ValueError as exc:
+            self.unreadable.append(str(exc))
+            is_active = False
+        active = self._rows[row] = instrument if is_active else None
+        return active
 
     def get(self, name: str) -> T | None:
         return self._terms.get(name)

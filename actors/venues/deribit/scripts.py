@@ -152,22 +152,13 @@ class Conversations:
         currency = currency_of(underlying)
         params = {"currency": currency, "kind": "option", "expired": False}
         listed = yield from ask(call("public/get_instruments", params, kind="listing"), list[msgspec.Raw])
-        found = [each for each in self._read_active(listed) if each.underlying == underlying]
+        active = self._board.read_active(listed, read_instrument)
+        found = [each for each in active if each.underlying == underlying]
         self._board.learn(found)
         self._currency = currency
         yield from self._learn_missing([perp_name(underlying)])
         perp = self._board.get(perp_name(underlying))
         return [*found, perp.instrument] if perp else found
-
-    def _read_active(self, listed: Iterable[msgspec.Raw]) -> Iterator[Instrument]:
-        for raw in listed:
-            try:
-                instrument, is_active = read_instrument(raw)
-            except ValueError as exc:
-                self._board.unreadable.append(str(exc))
-                continue
-            if is_active:
-                yield instrument
 
     def _learn_missing(self, names: Iterable[str]) -> Script[None]:
         """Teach the board instruments that are no longer (or not yet) listed, one query each."""

@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import attrs
-import msgspec
 
 from actors.trading.errors import ConfigError, OutcomeUnknown, StrikemakerError, VenueRefused
 from actors.trading.instruments import Instrument
@@ -156,20 +155,10 @@ class Conversations:
                     if refusal.code != NOTHING_FOUND:
                         raise
                     break
-                found.update((each.name, each) for each in self._read_active(answer.instruments))
+                found.update((each.name, each) for each in self._board.read_active(answer.instruments, read_instrument))
                 pages, page = answer.pagination.num_pages, page + 1
         self._board.learn(found.values())
         return list(found.values())
-
-    def _read_active(self, listed: Iterable[msgspec.Raw]) -> Iterable[Instrument]:
-        for raw in listed:
-            try:
-                instrument, is_active = read_instrument(raw)
-            except ValueError as exc:
-                self._board.unreadable.append(str(exc))
-                continue
-            if is_active:
-                yield instrument
 
     def subscribe(self, channels: Sequence[str], batch: int) -> Script[list[str]]:
         refused: list[str] = []
