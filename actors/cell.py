@@ -121,7 +121,7 @@ class Cell:
         self.market = MarketData(
             self.dialect, cell.underlying, clock, self._public_link, self._wants, self._fresh_send.send_nowait
         )
-        self.crier = Crier(self.market.ring)
+        self.crier = Crier(self.market.ring, lambda name: name in self.quoters and self.quoters[name].act())
         self.valuation = Valuation(cell, self.market, self.orders, clock, is_needed=not self.strategy.uses_book)
         self.clerk = Clerk(self.dialect, self.label, self.instruments, self.orders, self.risk, clock, journal)
         self.desk = OrderDesk(
@@ -153,6 +153,7 @@ class Cell:
         self.clerk.on_mmp = self.protection.trip
         self.desk.unquotable = lambda name: self.quoters[name].unquotable()
         self.desk.on_unblocked = self._tell_all
+        self.desk.coin_value = self.valuation.coin_value
 
     # -- the tree
 

@@ -222,6 +222,19 @@ class Clerk:
                 self.risk.margin_granted(order.instrument, order.side)
         self.touched(order.instrument)
 
+    def bulk_answered(self, posted: Posted) -> None:
+        """Of a cancel of many. It says how many at best, never which: what no notification ends by then is asked for."""
+        now = trio.current_time()
+        for order in list(self.orders.live()):
+            if order.state is not OrderState.CANCELLING:
+                continue
+            if posted.error is not None:
+                self.orders.untouched(order)
+            else:
+                self.orders.lost(order, now)
+            self.touched(order.instrument)
+        self.unknown_bell.ring()
+
     def _lost(self, order: Order, old: Order | None) -> None:
         now = trio.current_time()
         self.orders.lost(order, now)

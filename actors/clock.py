@@ -35,18 +35,24 @@ class Clock:
     def now_s(self) -> float:
         return (self.wall_ns() + self.offset_ns) / 1e9
 
-    def hear_venue(self, ts_ms: int) -> None:
-        """A stamp of the venue's has just arrived: its clock is there or further. The one that travelled least counts."""
-        self._venue_ahead_ms = max(self._venue_ahead_ms, ts_ms - trio.current_time() * 1000)
+    def hear_venue(self, ts_ms: int, now: float) -> None:
+        """A stamp of the venue's has arrived at `now` by trio's clock: the venue's is there or further.
 
-    def venue_ms(self) -> int:
+        The one that travelled least counts.
+        """
+        ahead_ms = ts_ms - now * 1000
+        if ahead_ms > self._venue_ahead_ms:
+            self._venue_ahead_ms = ahead_ms
+
+    def venue_ms(self, now: float | None = None) -> int:
         """The venue's clock, never ahead of it: its own stamps carried on by trio's clock; ours until one was heard.
 
         What must have passed *there* is judged by this, so that a wall clock that is wrong or jumps proves nothing.
+        `now`: trio's clock, for who has just read it.
         """
         if self._venue_ahead_ms == -math.inf:
             return self.now_ms()
-        return math.floor(self._venue_ahead_ms + trio.current_time() * 1000)
+        return math.floor(self._venue_ahead_ms + (trio.current_time() if now is None else now) * 1000)
 
     def jumped(self) -> float:
         """Seconds by which the wall clock and trio's clock have parted since the last call; 0 at the first."""

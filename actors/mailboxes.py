@@ -34,6 +34,11 @@ class Doorbell:
         """Whoever waits is on the way already."""
         self._sleeper: trio.lowlevel.Task | None = None
 
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody waits, and nobody has rung: he has nothing else to do."""
+        return self._sleeper is not None
+
     def ring(self) -> None:
         self.is_rung = True
         if self._sleeper is not None:
@@ -78,12 +83,6 @@ class Inbox(Generic[T]):
     async def wait(self) -> None:
         """Until something may be in. A checkpoint in any case."""
         await self._bell.wait()
-
-    def take_all(self) -> list[T]:
-        """All there is now."""
-        news = list(self._news)
-        self._news.clear()
-        return news
 
     def take(self) -> Iterator[T]:
         """All there is, and what comes while it is being read; a reader who stops half way leaves the rest in."""

@@ -179,9 +179,9 @@ class MarketData:
         picture = self.pictures.get(news.instrument)
         if picture is None or (picture.book is not None and news.ts_ms < picture.book.ts_ms):
             return  # not ours to quote, or overtaken on the way
-        self._clock.hear_venue(news.ts_ms)
-        picture.book = Book.of(news)
         now = picture.heard_at = trio.current_time()
+        self._clock.hear_venue(news.ts_ms, now)
+        picture.book = Book.of(news)
         self.on_changed(news.instrument, now)
 
     def _on_ticker(self, news: TickerUpdate) -> None:
@@ -198,8 +198,8 @@ class MarketData:
     def _on_index(self, news: IndexUpdate) -> None:
         if news.ts_ms < self.index.ts_ms:
             return
-        self._clock.hear_venue(news.ts_ms)
         self.index.price, self.index.ts_ms, self.index.heard_at = news.price, news.ts_ms, trio.current_time()
+        self._clock.hear_venue(news.ts_ms, self.index.heard_at)
         if self.on_index is not None:
             self.on_index(news.price)
 

@@ -24,12 +24,11 @@ from actors.trading.actions import Action, ActionKind, plan
 from actors.trading.batch import Batch, Part, moves_only
 from actors.trading.budget import Budget
 from actors.trading.errors import NotGranted, VenueRefused
-from actors.trading.exposure import NO_ROOM, Room
 from actors.trading.instruments import Instrument, Side
-from actors.trading.lives import RENEWED_AT, SHORTEST_S
+from actors.trading.lives import SHORTEST_S, is_due
 from actors.trading.orders import Order, OrderState
-from actors.trading.quotes import Quote, QuotePair, RiskApproved
-from actors.trading.quoting import needs_requote
+from actors.trading.quotes import NO_ROOM, Quote, QuotePair, RiskApproved, Room
+from actors.trading.quoting import needs_requote, threshold_ticks
 from actors.venues.dialect import Call, Dialect, MassQuoting, OrderRequest, Outcome, Pool, Refusal, Script
 from actors.venues.link import VenueLink
 from actors.venues.pending import Posted
@@ -41,10 +40,10 @@ GATHER_S = 0.01
 """In mass: how long the desk waits for the instruments that the same news moves."""
 PATIENCE_PRICE = 1e-4
 """Quote currency a second: what an instrument that is not served adds to its urgency, so that nothing starves."""
+CALM_S, BURST_S = 0.0003, 0.005
+"""What comes this soon after something else was served, or after several were at once, may be one of many."""
 CHUNK_S = 0.002
 """The desk works this long at most, then lets the writer flush (design section 3)."""
-RENEW_SPREAD = 0.15
-"""Renewals are spread over this part of an order's life, so that they do not come in a burst."""
 RATE_PAUSE_S = 1.0
 """Nothing more is drawn from a pool for this long after the venue said that it is empty."""
 LATE_LIFE = 0.1
@@ -79,6 +78,8 @@ class OrderDesk:
         self.key_expires_s = 0
         self.unquotable: Callable[[str], str] = lambda instrument: ""
         """Why an instrument may not be quoted now (stale data, say); empty when it may."""
+        self.coin_value: Callable[[Instrument], float] = lambda instrument: 1.0
+        """Quote currency per unit of its premium."""
         self.latest_reject_ms = 0
         """The latest venue time at which an order sent so far could still take effect on arrival."""
         self._underlying = underlying
@@ -95,6 +96,9 @@ class OrderDesk:
         self._served: dict[str, float] = {}
         """By instrument: when a request of it last left (trio's clock), or when it was first wanted."""
         self._bell = Doorbell()
+        self._calm_from = math.inf
+        """From when on what comes is no part of a burst (trio's clock); infinite while the desk waits for budget."""
+        self._fault: Exception | None = None
         self._differs_since: dict[tuple[str, Side], float] = {}
         clerk.on_rate = self.rate_refused
         clerk.on_login_lost = lambda: link.drop("the venue no longer knows our login")
@@ -122,25 +126,36 @@ class OrderDesk:
 
     def want(self, approved: RiskApproved) -> None:
         """The newest wish per instrument wins; its room is reserved already."""
-        self._bag[approved.pair.instrument] = approved.pair
         self._served.setdefault(approved.pair.instrument, approved.pair.decided_at)
-        self._bell.ring()
+        self._put(approved.pair, approved.room)
 
     def pull(self, instrument: str, reason: str) -> None:
         """Both sides away, whatever was wanted before."""
-        self._bag[instrument] = QuotePair(instrument, 0, None, None, trio.current_time(), reason, urgency=math.inf)
-        self._bell.ring()
+        self._put(QuotePair(instrument, 0, None, None, trio.current_time(), reason, urgency=math.inf))
+
+    def _put(self, pair: QuotePair, room: Room | None = None) -> None:
+        """Into the bag. What comes alone to an idle desk is served at once; in a burst urgency has to be compared."""
+        self._bag[pair.instrument] = pair
+        if not self._bell.is_awaited or len(self._bag) > 1 or trio.current_time() < self._calm_from:
+            self._bell.ring()
+            return
+        try:
+            with self.link.gathering():
+                waits = self._serve(pair, room) < math.inf
+        except Exception as fault:  # the desk's own, not the quoter's who happened to call
+            self._fault, waits = fault, True
+        self._calm_from = trio.current_time() + CALM_S
+        if waits:
+            self._bell.ring()
 
     def must_renew(self, order: Order) -> bool:
-        """Its signature ends soon and a new one would last longer; the moment differs from order to order."""
+        """Its signature ends soon, and a new one would last longer."""
         if not order.expires_s or order.state is not OrderState.OPEN:
             return False
         now_s = self._clock.now_s()
-        left = order.expires_s - now_s
-        if left >= (1.0 - RENEWED_AT) * self.life_s:
-            return False  # nobody is due so early
-        early = (1.0 - RENEWED_AT - RENEW_SPREAD * hash_fraction(order.client_id)) * self.life_s
-        return left < early and self._expiry_s(order.instrument, now_s) > order.expires_s + LATE_LIFE * self.life_s
+        if not is_due(order.client_id, order.expires_s, self.life_s, now_s):
+            return False
+        return self._expiry_s(order.instrument, now_s) > order.expires_s + LATE_LIFE * self.life_s
 
     def _expiry_s(self, instrument: str, now_s: float) -> int:
         """When an order signed now ends: after `life_s`, but not beyond its instrument or its key. UTC seconds."""
@@ -154,7 +169,7 @@ class OrderDesk:
         """Everything of this run by the venue's cheap call, where it has one; quoters cancel singly what that leaves."""
         for call in self.dialect.cancel_ours(self.label.text, self._underlying):
             has_room = self.budget.wait_for(call.pool, trio.current_time(), cancel=True) <= 0
-            if has_room and self.link.post(call, self._bulk_answered):
+            if has_room and self.link.post(call, self.clerk.bulk_answered):
                 self.budget.spend(call.pool, trio.current_time())
                 self.clerk.figures.requests["bulk_cancel"] += 1
                 now = trio.current_time()
@@ -178,19 +193,6 @@ class OrderDesk:
     def rate_refused(self, pool: Pool) -> None:
         """The venue says that a pool is empty, whatever we had counted."""
         self.budget.exhausted(pool, trio.current_time(), RATE_PAUSE_S)
-
-    def _bulk_answered(self, posted: Posted) -> None:
-        """It says how many at best, never which: what no notification ends by then is asked for."""
-        now = trio.current_time()
-        for order in list(self.orders.live()):
-            if order.state is not OrderState.CANCELLING:
-                continue
-            if posted.error is not None:
-                self.orders.untouched(order)
-            else:
-                self.orders.lost(order, now)
-            self.clerk.touched(order.instrument)
-        self.clerk.unknown_bell.ring()
 
     async def clear(self, instrument: str) -> None:
         """Until nothing of ours can rest in one instrument any more; the caller bounds the time."""
@@ -227,9 +229,14 @@ class OrderDesk:
             else:
                 with trio.move_on_after(wait):
                     await self._bell.wait()
+            if self._fault is not None:
+                raise self._fault
             if self._batch is not None:
                 await trio.sleep(GATHER_S)
+            calm_s = BURST_S if len(self._bag) > 1 else CALM_S
             wait = await self._drain()
+            at_once = self._batch is None and math.isinf(wait)
+            self._calm_from = trio.current_time() + calm_s if at_once else math.inf
 
     async def _drain(self) -> float:
         """One pass over the bag, cancels first. Returns seconds until budget lets the rest go; infinite when none waits."""
@@ -259,11 +266,11 @@ class OrderDesk:
                     return least
             await trio.lowlevel.checkpoint()
 
-    def _serve(self, pair: QuotePair) -> float:
+    def _serve(self, pair: QuotePair, room: Room | None = None) -> float:
         """Seconds until budget lets the rest of it go; infinite when it is done with, or superseded while we worked."""
         if self._bag.get(pair.instrument) is not pair:
             return math.inf
-        wait = self._execute(pair)
+        wait = self._execute(pair, room)
         if wait > 0:
             return wait
         self._bag.pop(pair.instrument, None)
@@ -292,8 +299,11 @@ class OrderDesk:
         waited_s = now - self._served.get(pair.instrument, now)
         return pair.urgency * (1.0 + now - pair.decided_at) + PATIENCE_PRICE * waited_s
 
-    def _execute(self, pair: QuotePair) -> float:
-        """Sends what this pair needs now. Returns 0 when done with it, else seconds until budget could serve the rest."""
+    def _execute(self, pair: QuotePair, room: Room | None = None) -> float:
+        """Sends what this pair needs now. Returns 0 when done with it, else seconds until budget could serve the rest.
+
+        `room`: what risk has left it, if that was asked in this very pass.
+        """
         now = trio.current_time()
         if now - pair.decided_at > 2 * self._settings.refresh_s and (pair.bid or pair.ask):
             return 0.0  # too old to act on; its quoter decides again on the next refresh
@@ -301,7 +311,7 @@ class OrderDesk:
         if not actions:
             return 0.0
         instrument = self._instruments[pair.instrument]
-        room = self._room_now(pair.instrument)
+        room = self._room_now(pair.instrument) if room is None or not self.may_send else room
         if self._batch is not None:
             return self._gather(moves_only(actions), instrument, room, self._batch, now)
         granted = 0
@@ -347,10 +357,10 @@ class OrderDesk:
         parts = self._batch.take() if self._batch is not None else []
         if self._mass is None or not parts:
             return
-        sides = [part.side for part in parts]
-        reject_ms = min((part.order.reject_ms for part in parts if part.side.order is not None), default=self._reject_ms())
-        call = self._mass.write(sides, self.label.text, reject_ms)
-        self.budget.spend(call.pool, trio.current_time())
+        sides, now = [part.side for part in parts], trio.current_time()
+        placed = [part.order.reject_ms for part in parts if part.side.order is not None]
+        call = self._mass.write(sides, self.label.text, min(placed, default=self._reject_ms(now)))
+        self.budget.spend(call.pool, now)
         self.clerk.figures.requests["mass_quote"] += 1
         if not self.link.post(call, lambda posted: self._mass_answered(posted, parts)):
             for part in parts:
@@ -393,14 +403,8 @@ class OrderDesk:
             self._differs_since.pop(key, None)
             return False
         since = self._differs_since.setdefault(key, now)
-        threshold = self._threshold(instrument, order.price)
-        return needs_requote(order.side, quote, resting, threshold, now - since, self._settings.refresh_s)
-
-    def _threshold(self, instrument: Instrument, price: int) -> int:
-        money = self._settings.requote_threshold
-        if money is None:
-            return instrument.tick_at(price)
-        return max(1, math.ceil(money / instrument.tick_float - 1e-6))
+        least = threshold_ticks(instrument, self._settings.requote_threshold, order.price, self.coin_value(instrument))
+        return needs_requote(order.side, quote, resting, least, now - since, self._settings.refresh_s)
 
     def _act(self, action: Action, instrument: Instrument, room: Room, now: float, batch: Batch | None = None) -> None:
         """One request out of the door, or one side into the batch; the table knows of it before the link does.
@@ -418,7 +422,7 @@ class OrderDesk:
             if action.order is not None and action.danger > 0:
                 self._cancel(action.order, now, batch)  # cannot be moved, must not stay
             return
-        request = self._request(instrument, action.side, Quote(quote.price, amount))
+        request = self._request(instrument, action.side, Quote(quote.price, amount), now)
         self._differs_since.pop((instrument.name, action.side), None)
         self.latest_reject_ms = max(self.latest_reject_ms, request.reject_ms)
         old = action.order
@@ -445,7 +449,7 @@ class OrderDesk:
             return NO_ROOM
         return self.risk.room_now(instrument)
 
-    def _request(self, instrument: Instrument, side: Side, quote: Quote) -> OrderRequest:
+    def _request(self, instrument: Instrument, side: Side, quote: Quote, now: float) -> OrderRequest:
         now_ns = self._clock.now_ns()
         client_id = self.dialect.next_client_id(now_ns, self.label.text)
         return OrderRequest(
@@ -456,13 +460,13 @@ class OrderDesk:
             client_id=client_id,
             label=client_id if self.dialect.labels_are_identity else self.label.text,
             expires_s=self._expiry_s(instrument.name, now_ns / 1e9) if self.dialect.signs_lives else 0,
-            reject_ms=self._reject_ms(),
+            reject_ms=self._reject_ms(now),
             mmp=self._mmp,
         )
 
-    def _reject_ms(self) -> int:
-        """The last moment, on the venue's clock, at which what is sent now may still take effect."""
-        return self._clock.venue_ms() + int(self._settings.reject_after_s * 1000)
+    def _reject_ms(self, now: float) -> int:
+        """The last moment, on the venue's clock, at which what is sent `now` may still take effect."""
+        return self._clock.venue_ms(now) + int(self._settings.reject_after_s * 1000)
 
     def _cancel(self, order: Order, now: float, batch: Batch | None = None) -> None:
         self.orders.cancelling(order, now)
@@ -489,11 +493,3 @@ class OrderDesk:
         for touched in (old, order):
             if touched is not None:
                 self.orders.untouched(touched)
-
-
-def hash_fraction(text: str) -> float:
-    """A number in [0, 1) that depends on the text alone, the same in every process."""
-    value = 2166136261
-    for char in text.encode():
-        value = ((value ^ char) * 16777619) & 0xFFFFFFFF
-    return value / 2**32

@@ -58,14 +58,34 @@ class Quoter:
         self._version = 0
         self._position = 0
         """In steps, when the last decision was taken."""
+        self._fault: Exception | None = None
 
     async def run(self) -> None:
         """Quotes until the instrument's end comes near, then returns; what rests is pulled by its keeper."""
         while not self.is_over():
             await self.picture.bell.wait()
-            pair = self.decide()
-            if pair is not None:
-                self.offer(pair)
+            if self._fault is not None:
+                raise self._fault
+            self._look()
+
+    def act(self) -> bool:
+        """Looks at once, in the caller's turn, while nothing else is to be done here; False where it cannot.
+
+        What goes wrong is raised in the quoter's own task: it is its crash, and nobody else's.
+        """
+        if not self.picture.bell.is_awaited or self.is_over():
+            return False
+        try:
+            self._look()
+        except Exception as fault:
+            self._fault = fault
+            self.picture.bell.ring()
+        return True
+
+    def _look(self) -> None:
+        pair = self.decide()
+        if pair is not None:
+            self.offer(pair)
 
     def is_over(self) -> bool:
         end_s = min(self.picture.instrument.deactivation_s, self.picture.instrument.expiry_s or 1 << 62)
@@ -115,7 +135,7 @@ class Quoter:
         if self.strategy.uses_book and not seen.can_tell(self._name, book, as_of_ms, standing):
             return None
         manual = self._orders.foreign(self._name)
-        others = seen.of(self._name, book, as_of_ms, standing)
+        others = seen.of(self._name, book, as_of_ms, standing, is_certain=self.strategy.uses_book)
         market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
         view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves())
         self._version += 1

@@ -15,10 +15,10 @@ import msgspec
 import trio
 from loguru import logger
 
-from actors.trading.exposure import NO_ROOM, Exposure, Room
+from actors.trading.exposure import Exposure
 from actors.trading.greek_limits import GreekBook
 from actors.trading.instruments import Instrument, Side
-from actors.trading.quotes import Quote, QuotePair, RiskApproved, RiskRefused
+from actors.trading.quotes import NO_ROOM, Quote, QuotePair, RiskApproved, RiskRefused, Room
 
 MARGIN_BACKOFF_S = 5.0
 """First pause of a side that the venue refused for want of margin; doubles with each refusal in a row."""
@@ -65,11 +65,11 @@ class Risk:
             return RiskRefused(pair.instrument, f"no room within {room.bound}", self._numbers(pair.instrument, room))
         if bid is pair.bid and ask is pair.ask:
             self.exposure.reserve(pair)
-            return RiskApproved(pair)
+            return RiskApproved(pair, room=room)
         cut = self._say_cut(pair, bid, ask, room)
         fitting = msgspec.structs.replace(pair, bid=bid, ask=ask, reason="; ".join(x for x in (pair.reason, cut) if x))
         self.exposure.reserve(fitting)
-        return RiskApproved(fitting, cut)
+        return RiskApproved(fitting, cut, room)
 
     def room_now(self, instrument: str) -> Room:
         """The desk's recheck at the moment of sending: fills may have come since the review."""

@@ -86,6 +86,11 @@ class Valuation:
         value = self.surface.fair(picture.instrument, self._clock.now_s(), forward, mark)
         return value if isinstance(value, FairValue) else None
 
+    def coin_value(self, instrument: Instrument) -> float:
+        """Quote currency per unit of this instrument's premium, by the index; 1 where the premium is money already."""
+        index = self._market.index.price
+        return 1.0 if instrument.numeraire is Numeraire.QUOTE or index is None else index
+
     def local_gamma(self, instrument: Instrument) -> float:
         """Gamma held near this strike in this expiry, delta per quote currency."""
 

@@ -25,7 +25,7 @@ class ActionKind(StrEnum):
     PLACE = "place"
 
 
-class Action(msgspec.Struct, frozen=True):
+class Action(msgspec.Struct, frozen=True, gc=False):
     kind: ActionKind
     side: Side
     quote: Quote | None = None

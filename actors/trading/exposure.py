@@ -11,22 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
-
 from actors.trading.instruments import Side
-from actors.trading.orders import OrderTable
-from actors.trading.quotes import QuotePair
-
-
-class Room(msgspec.Struct, frozen=True, gc=False):
-    """The most each side of one instrument may show, in steps, and which limit said so."""
-
-    bid: int
-    ask: int
-    bound: str
-
-
-NO_ROOM = Room(0, 0, "nothing may be sent")
+from actors.trading.orders import OrderTable, Tally
+from actors.trading.quotes import QuotePair, Room
 
 
 class Exposure:
@@ -76,15 +63,22 @@ class Exposure:
         self._settle()
         return self._peak
 
-    def _settle(self) -> None:
+    def _settle(self, asked: str = "") -> Tally | None:
+        """Works out what changed. Returns what the orders of the instrument `asked` amount to, where that was among it."""
+        found = None
         while self._changed:
             instrument = next(iter(self._changed))
-            self._work_out(instrument)
+            tally = self._orders.tally(instrument)
+            self._work_out(instrument, tally)
             del self._changed[instrument]
-        self._peak = max(self._peak, self._total)
+            if instrument == asked:
+                found = tally
+        if self._total > self._peak:
+            self._peak = self._total
+        return found
 
-    def _work_out(self, instrument: str) -> None:
-        worst = worst_position(self.position(instrument), *self.most(instrument))
+    def _work_out(self, instrument: str, tally: Tally) -> None:
+        worst = worst_position(self.position(instrument), *self._most(instrument, tally))
         self._total += worst - self._worst.get(instrument, 0)
         self._worst[instrument] = worst
         self.on_worst(instrument)
@@ -94,8 +88,10 @@ class Exposure:
 
         Live orders, or the reservation that replaces them if larger; beside an unknown order the sum.
         """
+        return self._most(instrument, self._orders.tally(instrument))
+
+    def _most(self, instrument: str, tally: Tally) -> tuple[int, int]:
         bid, ask = self._reserved.get(instrument, (0, 0))
-        tally = self._orders.tally(instrument)
         return max(tally.bids, bid + tally.bids_apart), max(tally.asks, ask + tally.asks_apart)
 
     def apart(self, instrument: str) -> tuple[int, int]:
@@ -105,9 +101,8 @@ class Exposure:
 
     def room(self, instrument: str) -> Room:
         """What this instrument may show, everything else staying as it is; negative means pull that side."""
-        if self._changed:
-            self._settle()
-        position, tally = self.position(instrument), self._orders.tally(instrument)
+        tally = self._settle(instrument) or self._orders.tally(instrument)
+        position = self.position(instrument)
         others = self._total - self._worst.get(instrument, 0)
         left = self.max_exposure - others
         cap = min(self.max_position, self.caps.get(instrument, self.max_position))

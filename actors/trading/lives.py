@@ -17,6 +17,8 @@ LONGEST_S, LONGEST_MMP_S = 3600.0, 900.0
 RENEWAL_SHARE = 0.25
 RENEWED_AT = 0.65
 """Orders are renewed when between 65 % and 80 % of their life is over; the earliest counts for the budget."""
+RENEW_SPREAD = 0.15
+"""The part of an order's life over which renewals are spread, so that they do not come in a burst."""
 
 
 @attrs.frozen
@@ -40,3 +42,19 @@ def shortest_life(orders: int, per_second: float, *, mmp: bool, ceiling_s: float
     life = min(longest, max(SHORTEST_S, math.ceil(wanted)))
     most = math.floor(rate * RENEWED_AT * life + 1e-9) if math.isfinite(rate) else orders
     return Life(life, max(2, most) if orders else 0)
+
+
+def is_due(order_id: str, expires_s: int, life_s: float, now_s: float) -> bool:
+    """Whether this order is to be renewed now; the moment differs from order to order."""
+    left = expires_s - now_s
+    if left >= (1.0 - RENEWED_AT) * life_s:
+        return False  # nobody is due so early
+    return left < (1.0 - RENEWED_AT - RENEW_SPREAD * _fraction(order_id)) * life_s
+
+
+def _fraction(text: str) -> float:
+    """A number in [0, 1) that depends on the text alone, the same in every process: FNV-1a, 32 bits."""
+    value = 2166136261
+    for char in text.encode():
+        value = ((value ^ char) * 16777619) & 0xFFFFFFFF
+    return value / 2**32

@@ -114,7 +114,7 @@ class Order:
         return not self.state.is_live and self.at_risk == 0
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """Our orders in one instrument at one moment."""
 
     in_flight: bool

@@ -25,14 +25,22 @@ class OthersBooks:
         self._orders = orders
         self._kept: dict[str, Book] = {}
 
-    def of(self, instrument: str, book: Book, as_of_ms: int, standing: Standing | None = None) -> Book:
+    def of(
+        self,
+        instrument: str,
+        book: Book,
+        as_of_ms: int,
+        standing: Standing | None = None,
+        *,
+        is_certain: bool = False,
+    ) -> Book:
         """`book` without the account's orders; `as_of_ms`: up to when, on the venue's clock, it is known to be whole.
 
-        `standing`: our orders there now, for who has looked already.
+        `standing`: our orders there now, for who has looked already; `is_certain`: `can_tell` has just said yes.
         """
         orders = self._orders
         standing = standing or orders.standing(instrument)
-        kept = self._kept.get(instrument)
+        kept = None if is_certain else self._kept.get(instrument)
         if kept is None or book.ts_ms - kept.ts_ms > KEPT_MS or self.can_tell(instrument, book, as_of_ms, standing):
             kept = self._kept[instrument] = others_only(book, standing.own + orders.foreign(instrument))
         return kept

@@ -17,7 +17,7 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     amount: int
 
 
-class QuotePair(msgspec.Struct, frozen=True):
+class QuotePair(msgspec.Struct, frozen=True, gc=False):
     """The desired state of one instrument; a side that is None is wanted away from the market."""
 
     instrument: str
@@ -38,15 +38,28 @@ class QuotePair(msgspec.Struct, frozen=True):
         return self.bid if side is Side.BID else self.ask
 
 
-class RiskApproved(msgspec.Struct, frozen=True):
+class Room(msgspec.Struct, frozen=True, gc=False):
+    """The most each side of one instrument may show, in steps, and which limit said so."""
+
+    bid: int
+    ask: int
+    bound: str
+
+
+NO_ROOM = Room(0, 0, "nothing may be sent")
+
+
+class RiskApproved(msgspec.Struct, frozen=True, gc=False):
     """A pair that fits the limits (perhaps cut, perhaps with the breaching side pulled); its reservation is held."""
 
     pair: QuotePair
     cut: str = ""
     """What risk changed and why, with numbers; empty when nothing was."""
+    room: Room | None = None
+    """What it was held against: still true for who sends in the same breath, without an await."""
 
 
-class RiskRefused(msgspec.Struct, frozen=True):
+class RiskRefused(msgspec.Struct, frozen=True, gc=False):
     """Nothing of the pair may be sent; whatever rests on a side that breaches must be pulled."""
 
     instrument: str

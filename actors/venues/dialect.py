@@ -31,7 +31,7 @@ class Pool(StrEnum):
     FREE = "free"
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One request: `params` is the JSON text of its parameters, written once."""
 
     method: str
@@ -63,7 +63,7 @@ for _status in OrderStatus:
     _status.is_final = _status is not OrderStatus.OPEN
 
 
-class VenueOrder(msgspec.Struct, frozen=True):
+class VenueOrder(msgspec.Struct, frozen=True, gc=False):
     """One order as the venue describes it, in an answer, a notification or a query."""
 
     client_id: str
@@ -86,7 +86,7 @@ class VenueOrder(msgspec.Struct, frozen=True):
     mmp: bool = False
 
 
-class Fill(msgspec.Struct, frozen=True):
+class Fill(msgspec.Struct, frozen=True, gc=False):
     """One execution on the account, ours or the operator's."""
 
     trade_id: str
@@ -224,7 +224,7 @@ News = (
 )
 
 
-class OrderRequest(msgspec.Struct, frozen=True):
+class OrderRequest(msgspec.Struct, frozen=True, gc=False):
     """One order to be placed, or the new half of a replacement; everything the signature and the frame need."""
 
     instrument: str
@@ -260,7 +260,7 @@ class Refusal(StrEnum):
     OTHER = "other"
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an answer to an order call proves.
 
     `orders` and `fills` are news as if notified. `refused` is the refusal of the new order or the edit, `cancel_refused`

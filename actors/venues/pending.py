@@ -15,7 +15,7 @@ import msgspec
 from actors.venues.dialect import Call
 
 
-class Posted(msgspec.Struct, frozen=True):
+class Posted(msgspec.Struct, frozen=True, gc=False):
     """How a posted call ended: one of `result`, `error` and `lost`."""
 
     call: Call

@@ -31,7 +31,7 @@ from actors.trading.surface import FairValue
 Terms = tuple[tuple[str, float], ...]
 
 
-class IndexMoves(msgspec.Struct, frozen=True):
+class IndexMoves(msgspec.Struct, frozen=True, gc=False):
     """How the index has moved lately; the actor keeps the window, a strategy only reads it."""
 
     price: float | None = None
@@ -94,7 +94,7 @@ class View(msgspec.Struct, frozen=True, dict=True):
         return forward, option.strike, self.t_years, is_call, present(self.market.discount) or 1.0
 
 
-class Inventory(msgspec.Struct, frozen=True):
+class Inventory(msgspec.Struct, frozen=True, gc=False):
     """What we hold. Greeks are money Greeks of the cell's whole book: delta in units of the underlying, vega in quote
     currency per vol point, gamma in delta per quote currency, theta in quote currency a day."""
 
@@ -110,7 +110,7 @@ class Inventory(msgspec.Struct, frozen=True):
     """Gamma held near this strike in this expiry."""
 
 
-class Wish(msgspec.Struct, frozen=True):
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """Wanted prices in the instrument's premium, before any rounding; None is a side not wanted."""
 
     bid: float | None
