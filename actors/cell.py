@@ -146,8 +146,8 @@ class Cell:
         self.market.on_venue = self._on_venue
         self.market.on_index = self._on_index
         self.risk.greeks = self.valuation.book
-        self.risk.exposure.on_worst = self._on_worst
-        self.valuation.refresh_exposure = self._on_worst
+        if self.valuation.is_needed:
+            self.risk.exposure.on_worst = self.valuation.refresh_exposure = self._on_worst
         self.clerk.on_event = self._event
         self.clerk.explain = self._terms
         self.clerk.on_mmp = self.protection.trip
@@ -368,7 +368,7 @@ class Cell:
     def _on_worst(self, name: str) -> None:
         """Greeks follow every change of what is held, their limits of what could be filled too."""
         instrument, book = self.instruments.get(name), self.valuation.book
-        if instrument is not None and self.valuation.is_needed:
+        if instrument is not None:
             exposure, contracts = self.risk.exposure, instrument.amount_float
             bids, asks = exposure.most(name) if book.is_limited else (0, 0)
             book.update(name, contracts(exposure.position(name)), contracts(bids), contracts(asks))

@@ -255,10 +255,14 @@ class MarketData:
         return self._book_age_s(picture, now, now_ms), self._index_age_s(now, now_ms)
 
     def book_age_s(self, picture: Picture) -> float:
-        return self._book_age_s(picture, trio.current_time(), self._clock.now_ms())
+        return self.ages_s(picture)[0]
 
     def index_age_s(self) -> float:
         return self._index_age_s(trio.current_time(), self._clock.now_ms())
+
+    def _index_age_s(self, now: float, now_ms: int) -> float:
+        """Infinite before the first print, and since the link fell: it was heard infinitely long ago."""
+        return max(now - self.index.heard_at, (now_ms - self.index.ts_ms) / 1000)
 
     def _book_age_s(self, picture: Picture, now: float, now_ms: int) -> float:
         """Age of the book: since it was heard, or since the venue wrote it if that is longer (a delayed feed is old)."""
@@ -268,11 +272,6 @@ class MarketData:
             # A silent book is a book that did not change, as long as the tickers, which do come, agree with it.
             return now - max(picture.heard_at, picture.vouched_at)
         return max(now - picture.heard_at, (now_ms - picture.book.ts_ms) / 1000)
-
-    def _index_age_s(self, now: float, now_ms: int) -> float:
-        if self.index.heard_at == -math.inf:
-            return math.inf
-        return max(now - self.index.heard_at, (now_ms - self.index.ts_ms) / 1000)
 
     def book_as_of_ms(self, picture: Picture) -> int:
         """Up to when, on the venue's clock, the book is known to be whole: later changes of ours are not in it yet.

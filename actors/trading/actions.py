@@ -73,8 +73,10 @@ def _meets(action: Action, others: list[Order]) -> bool:
         return False
     price = action.quote.price
     for order in others:
-        prices = (order.price,) if order.pending is None else (order.price, order.pending.price)
-        if (price >= min(prices)) if action.side is BID else (price <= max(prices)):
+        if (price >= order.price) if action.side is BID else (price <= order.price):
+            return True
+        moved_to = order.pending
+        if moved_to is not None and ((price >= moved_to.price) if action.side is BID else (price <= moved_to.price)):
             return True
     return False
 

@@ -144,10 +144,12 @@ class Market(msgspec.Struct, frozen=True, dict=True):
 
     def barrier(self, side: Side) -> int | None:
         """The price, in ticks, an order on `side` must stay inside of: the other side's best, manual orders too."""
+        opposite = self.book.asks if side is BID else self.book.bids
+        if not self.manual:
+            return opposite[0][0] if opposite else None
         prices = [price for owner, price, _ in self.manual if owner is not side]
-        best = self.book.best(side.other)
-        if best is not None:
-            prices.append(best)
+        if opposite:
+            prices.append(opposite[0][0])
         if not prices:
             return None
         return min(prices) if side is Side.BID else max(prices)

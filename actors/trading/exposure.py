@@ -25,7 +25,7 @@ class Exposure:
         self.max_exposure = max_exposure
         self.caps: dict[str, int] = {}
         self.positions: dict[str, int] = {}
-        self.on_worst: Callable[[str], None] = lambda instrument: None
+        self.on_worst: Callable[[str], None] | None = None
         """Told after each change of an instrument's worst case (Greek limits follow it)."""
         self._changed: dict[str, None] = {}
         """Instruments to be worked out again, in the order they changed."""
@@ -81,7 +81,8 @@ class Exposure:
         worst = worst_position(self.position(instrument), *self._most(instrument, tally))
         self._total += worst - self._worst.get(instrument, 0)
         self._worst[instrument] = worst
-        self.on_worst(instrument)
+        if self.on_worst is not None:
+            self.on_worst(instrument)
 
     def most(self, instrument: str) -> tuple[int, int]:
         """The most that could still be bought and sold there, reservations included, in steps.

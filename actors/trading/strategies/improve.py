@@ -71,14 +71,14 @@ class Improve:
 
 
 def is_crossed(market: Market) -> bool:
-    bid, ask = market.book.best(Side.BID), market.book.best(Side.ASK)
-    return bid is not None and ask is not None and bid >= ask
+    bids, asks = market.book.bids, market.book.asks
+    return bool(bids and asks) and bids[0][0] >= asks[0][0]
 
 
 def mid_of_others(market: Market) -> float | None:
     """Between the best of both sides, in premium; None when a side is empty."""
-    bid, ask = market.book.best(Side.BID), market.book.best(Side.ASK)
-    return None if bid is None or ask is None else (market.price(bid) + market.price(ask)) / 2
+    bids, asks = market.book.bids, market.book.asks
+    return (market.price(bids[0][0]) + market.price(asks[0][0])) / 2 if bids and asks else None
 
 
 def fallback_distance(view: View, settings: QuotingSettings) -> float | None:

@@ -56,18 +56,19 @@ class CallWriter:
     # -- orders
 
     def place(self, order: OrderRequest) -> Call:
-        return Call("private/order", f"{self._order(order)}}}".encode(), Pool.MATCHING, "place", order.instrument)
+        text = f"{self._order(order, self._board.known(order.instrument))}}}"
+        return Call("private/order", text.encode(), Pool.MATCHING, "place", order.instrument)
 
     def replace(self, order: OrderRequest, venue_id: str, client_id: str, old_filled: int) -> Call:
         """The old order is named by its venue id, or by its nonce while it has none."""
-        filled = self._board.known(order.instrument).amounts[old_filled][0]
+        terms = self._board.known(order.instrument)
+        filled = terms.amounts[old_filled][0]
         old = f'"order_id_to_cancel":"{venue_id}"' if venue_id else f'"nonce_to_cancel":"{client_id}"'
-        text = f'{self._order(order)},{old},"expected_filled_amount":"{filled}"}}'
+        text = f'{self._order(order, terms)},{old},"expected_filled_amount":"{filled}"}}'
         return Call("private/replace", text.encode(), Pool.MATCHING, "replace", order.instrument)
 
-    def _order(self, order: OrderRequest) -> str:
+    def _order(self, order: OrderRequest, terms: Terms) -> str:
         """An order's parameters, signed, without the closing brace."""
-        terms = self._board.known(order.instrument)
         signer = self._signer
         if signer is None:
             raise StrikemakerError("no key or no subaccount to sign orders with")
