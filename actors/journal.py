@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,6 @@ from actors.mailboxes import Inbox
 
 SCHEMA = 1
 FLUSH_S = 0.1
-LINES_A_TURN = 1000
-"""A millisecond of work, or two."""
 
 
 class Journal:
@@ -33,18 +30,18 @@ class Journal:
         self.path = path
         self.lost = 0
         self._now_ns = now_ns
-        self._encode = msgspec.json.Encoder().encode_lines
-        self._lines = Inbox[dict[str, Any]]()
+        self._encode = msgspec.json.Encoder().encode
+        self._lines = Inbox[bytes]()
         self._failing = False
         self._file = -1
         """Descriptor; negative while the file could not be opened."""
 
     def write(self, what: str, **facts: Any) -> None:
-        """One line: `{"t": ns, "what": ..., ...facts}`. It is put into words later: nobody may change `facts` any more."""
+        """One line: `{"t": ns, "what": ..., ...facts}`."""
         if self.path is None:
             return
         try:
-            self._lines.put({"t": self._now_ns(), "what": what, **facts})
+            self._lines.put(self._encode({"t": self._now_ns(), "what": what, **facts}))
         except trio.WouldBlock:
             self._lose(1, "its inbox is full")
 
@@ -59,31 +56,27 @@ class Journal:
         try:
             while True:
                 await self._lines.wait()
-                while self._drain(self.path):
-                    await trio.lowlevel.checkpoint()
+                self._drain(self.path)
                 await trio.sleep(FLUSH_S)
         finally:
-            while self._drain(self.path):
-                pass
+            self._drain(self.path)
             self._close()
 
-    def _drain(self, path: Path) -> bool:
-        """Writes LINES_A_TURN at most; True when there may be more."""
-        lines = list(islice(self._lines.take(), LINES_A_TURN))
+    def _drain(self, path: Path) -> None:
+        lines = self._lines.take_all()
         try:
             if lines:
                 self._put(path, lines)
             self._failing = False
         except OSError as exc:
             self._lose(len(lines), str(exc))
-        return len(lines) == LINES_A_TURN
 
-    def _put(self, path: Path, lines: list[dict[str, Any]]) -> None:
+    def _put(self, path: Path, lines: list[bytes]) -> None:
         """All of them or none: OSError after the file is back at its former end."""
         if self._file < 0:
             self._file = _open_at_line(path)
         end = os.fstat(self._file).st_size
-        rest = memoryview(self._encode(lines))
+        rest = memoryview(b"\n".join([*lines, b""]))
         try:
             while rest:
                 rest = rest[os.write(self._file, rest) :]

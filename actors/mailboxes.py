@@ -84,6 +84,12 @@ class Inbox(Generic[T]):
         """Until something may be in. A checkpoint in any case."""
         await self._bell.wait()
 
+    def take_all(self) -> list[T]:
+        """All there is now."""
+        news = list(self._news)
+        self._news.clear()
+        return news
+
     def take(self) -> Iterator[T]:
         """All there is, and what comes while it is being read; a reader who stops half way leaves the rest in."""
         while self._news:
