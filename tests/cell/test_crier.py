@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 from cell_kit import DERIVE, SMALL, quoting
 
-from actors.crier import A_TURN, TURN_S, Crier
+from actors.crier import A_TURN, CALM_S, TURN_S, Crier
 from actors.rehearsal.stage import open_stage
 from actors.trading.strategies import Inventory, View, Wish
 
@@ -59,6 +59,28 @@ async def test_news_of_one_is_told_at_once_and_a_burst_waits_in_line() -> None:
         crier.tell_one("alone", now=20.0)
         assert told[-1] == "alone"
         nursery.cancel_scope.cancel()
+
+
+async def test_what_comes_alone_is_acted_on_and_what_comes_with_others_is_only_told() -> None:
+    """One act a moment: the second of two pieces of news that come together waits its turn, and so does all of a burst."""
+    acted: list[str] = []
+    told: list[str] = []
+
+    def act(name: str) -> bool:
+        acted.extend([name] if name != "busy" else [])
+        return name != "busy"
+
+    crier, now = Crier(told.append, act), trio.current_time()
+    for name in ("a", "b", "c"):
+        crier.tell_one(name, now)
+    assert (acted, told) == (["a"], ["b", "c"])
+    crier.tell_one("d", now + 100 * CALM_S)
+    assert acted == ["a", "d"]
+    crier.tell_one("busy", now + 200 * CALM_S)
+    assert told == ["b", "c", "busy"], "who cannot act is told"
+    crier.tell(["e"])
+    crier.tell_one("f", now + 300 * CALM_S)
+    assert acted == ["a", "d"], "older news goes first"
 
 
 class Counted(trio.abc.Instrument):

@@ -1,0 +1,155 @@
+"""What comes alone is served in the turn that brought it; what comes in a burst takes its place in line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+from cell_kit import DERIVE, ORDERS, Form, in_every_form, quoting, resting
+
+from actors.cell import Cell
+from actors.rehearsal.stage import Stage, open_stage
+from actors.rehearsal.targets import TARGETS
+from actors.trading.instruments import Numeraire
+from actors.trading.strategies import Inventory, View, Wish
+from actors.venues.paper.faults import FrameFault
+
+
+class Placed:
+    """Around the first mark it saw of each instrument; `ticks` moves the bid; raises what it is `armed` with."""
+
+    uses_book = False
+    needs_surface = False
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.armed: Exception | None = None
+        self.marks: dict[str, float] = {}
+
+    def quote(self, view: View, inventory: Inventory) -> Wish:
+        if self.armed is not None:
+            fault, self.armed = self.armed, None
+            raise fault
+        instrument = view.market.instrument
+        mark = self.marks.setdefault(instrument.name, view.mark or 0.0)
+        return Wish(0.6 * mark + self.ticks * instrument.tick_float, 1.5 * mark)
+
+
+@contextlib.asynccontextmanager
+async def still(form: Form, threshold: float | None = None) -> AsyncIterator[tuple[Stage, Cell, Placed]]:
+    """A cell that quotes the whole small world, and hears nothing any more but what the test tells it."""
+    async with open_stage(form.paper(frozen=True)) as stage, trio.open_nursery() as nursery:
+        settings = form.settings()
+        own = settings.cells[0].quoting
+        own.refresh_s = own.max_book_age_s = own.max_index_age_s = 3600.0
+        own.requote_threshold = threshold
+        cell, strategy = stage.cell(settings), Placed()
+        cell.strategy = strategy
+        nursery.start_soon(cell.run)
+        await quoting(cell)
+        for channel in (TARGETS[form.venue].index, *TARGETS[form.venue].book):
+            stage.exchange.faults.arm(FrameFault("drop", "out", match=f'"channel":"{channel}', count=None))
+        await trio.sleep(1)
+        yield stage, cell, strategy
+        nursery.cancel_scope.cancel()
+
+
+def moving(cell: Cell) -> list[str]:
+    """Instruments of which a request is on its way."""
+    return [name for name in cell.instruments if cell.orders.in_flight(name)]
+
+
+@in_every_form
+async def test_news_that_comes_alone_is_on_the_wire_before_anybody_else_has_a_turn(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
+    """From the book to the request without a pass of the scheduler; in mass the desk waits for what else moves."""
+    async with still(form) as (stage, cell, strategy):
+        name = next(iter(cell.instruments))
+        before, asked = form.sent(stage), sum(cell.clerk.figures.requests.values())
+        strategy.ticks = 5
+        cell.market.on_changed(name, trio.current_time())
+        at_once = form.mode != "mass"
+        assert moving(cell) == ([name] if at_once else [])
+        assert sum(cell.clerk.figures.requests.values()) - asked == (1 if at_once else 0)
+        await trio.sleep(0.1)
+        assert not moving(cell)
+        assert len(form.sent(stage)) == len(before) + 1
+
+
+@pytest.mark.parametrize("form", [DERIVE, ORDERS], ids=str)
+async def test_in_a_burst_one_is_served_at_once_and_the_others_by_urgency(
+    form: Form, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A desk that served each as it came would send the least urgent first, each in a write of its own."""
+    async with still(form) as (stage, cell, strategy):
+        before = len(form.sent(stage))
+        strategy.ticks = -5  # what rests is too high: every tick of it may be lost
+        for name in cell.instruments:
+            cell.market.on_changed(name, trio.current_time())
+        first = next(iter(cell.instruments))
+        assert moving(cell) == [first]
+        await trio.sleep(0.1)
+        assert len(form.sent(stage)) == before + len(cell.instruments)
+        assert not moving(cell)
+
+
+async def test_a_quoter_that_crashes_while_acting_at_once_is_restarted_alone(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Also when it raises what malformed market data would: it is its own crash, and the link that brought it lives on."""
+    async with still(DERIVE) as (stage, cell, strategy):
+        name, connections = next(iter(cell.instruments)), cell.market.link.counts.connections
+        others = {key for key, row in resting(stage).items() if row["instrument"] != name}
+        strategy.armed = ValueError("a bug of the strategy")
+        cell.market.on_changed(name, trio.current_time())
+        await trio.sleep(5)
+        assert (cell.restarts, cell.market.malformed) == (1, 0)
+        assert cell.market.link.counts.connections == connections
+        assert {key for key, row in resting(stage).items() if row["instrument"] != name} == others
+        cell.market.on_changed(name, trio.current_time())
+        await trio.sleep(1)
+        assert sum(row["instrument"] == name for row in resting(stage).values()) == 2
+
+
+async def test_a_fault_of_the_desk_is_not_the_crash_of_the_quoter_that_came(
+    autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A desk that cannot do its work is the end of the cell, whoever's turn it was in; and nothing is left behind."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug of the desk")
+
+    restarts = []
+    with pytest.RaisesGroup(RuntimeError, flatten_subgroups=True):
+        async with still(DERIVE) as (stage, cell, strategy):
+            monkeypatch.setattr(cell.desk, "_plan", broken)
+            strategy.ticks = 5
+            cell.market.on_changed(next(iter(cell.instruments)), trio.current_time())
+            restarts.append(cell.restarts)
+            await trio.sleep(60)
+    assert restarts == [0]
+    assert cell.restarts == 0
+    assert cell.proof.confirmed
+    assert not resting(stage)
+
+
+async def test_a_requote_threshold_is_money_where_the_premium_is_paid_in_coin(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A bid that could be higher is left where it is until the difference is worth it, in quote currency."""
+    async with still(ORDERS, threshold=0.0) as (_, cell, _):
+        index, instrument = cell.market.index.price, next(iter(cell.instruments.values()))
+        assert instrument.numeraire is Numeraire.COIN
+        assert index is not None
+    worth_three = 2.5 * instrument.tick_float * index
+    async with still(ORDERS, threshold=worth_three) as (_, cell, strategy):
+        ladder_tick = {name: each.tick_at(cell.orders.working(name)[0].price) for name, each in cell.instruments.items()}
+        name = next(name for name, tick in ladder_tick.items() if tick == 1)
+        for ticks, moves in ((2, False), (3, True)):
+            strategy.ticks = ticks
+            cell.market.on_changed(name, trio.current_time())
+            assert (moving(cell) == [name]) is moves, ticks
+            await trio.sleep(0.1)
