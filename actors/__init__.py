@@ -29,6 +29,8 @@ The way of one tick (one direction, no hop to another process):
     OrderDesk.want -> bag, newest per instrument -> trading/actions.plan -> dialect.place/replace/cancel, signed last
     private link, one write for all that was queued
 
+What comes alone takes no bell and no bag: the crier has the quoter look at once, and an idle desk sends at once.
+
 and of what comes back (memory channel; every one counts):
 
     private link -> Clerk -> OrderTable, Exposure, journal -> doorbell of the instrument's quoter

@@ -64,7 +64,7 @@ for peer in "${wanted[@]}"; do
         ccxt) make_peer ccxt ccxt==4.5.90 ;;
         json) make_peer json orjson==3.13.0 msgspec==0.22.0 ;;
         vollib) make_peer vollib vollib==1.0.11 ;;
-        picows) make_peer picows picows==2.3.1 uvloop==0.23.0 msgspec==0.22.0 attrs==26.1.0 ;;
+        picows) make_peer picows picows==2.3.1 uvloop==0.23.0 msgspec==0.22.0 attrs==26.1.0 coincurve==21.0.0 safe-pysha3==1.0.7 ;;
         hummingbot)
             # Its signing alone, out of the source package: all of it would compile for a quarter of an hour.
             make_peer hummingbot web3==7.16.0 coincurve==21.0.0 trio==0.35.0 trio-websocket==0.12.2 wheel cython numpy
