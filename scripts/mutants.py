@@ -152,6 +152,20 @@ DEFECTS = (
         CELL,
     ),
     Defect(
+        "what is approved at once may leave",
+        "actors/order_desk.py",
+        "if room is None or not self.may_send else room",
+        "if room is None else room",
+        on_both("tests/cell/test_at_once.py"),
+    ),
+    Defect(
+        "take a crash at once for the reader's",
+        "actors/quoter.py",
+        "        except Exception as fault:\n            self._fault = fault\n",
+        "        except OSError as fault:\n            self._fault = fault\n",
+        on_both("tests/cell/test_at_once.py"),
+    ),
+    Defect(
         "overdraw the budget",
         "actors/trading/budget.py",
         "        window = self._pools.get(pool)\n        wait = 0.0\n",

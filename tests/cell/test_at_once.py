@@ -96,6 +96,21 @@ async def test_in_a_burst_one_is_served_at_once_and_the_others_by_urgency(
         assert not moving(cell)
 
 
+@in_every_form
+async def test_what_may_not_be_sent_is_not_sent_at_once_either(form: Form, autojump_clock: trio.testing.MockClock) -> None:
+    """The gate has approved it in the same breath; whether anything may leave is the desk's to say."""
+    async with still(form) as (stage, cell, strategy):
+        before, name = len(form.sent(stage)), next(iter(cell.instruments))
+        cell.desk.block("guard", "for the test")
+        strategy.ticks = 5
+        cell.market.on_changed(name, trio.current_time())
+        await trio.sleep(1)
+        assert len(form.sent(stage)) == before
+        cell.desk.unblock("guard")
+        await trio.sleep(1)
+        assert len(form.sent(stage)) > before
+
+
 async def test_a_quoter_that_crashes_while_acting_at_once_is_restarted_alone(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
