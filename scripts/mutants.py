@@ -53,6 +53,7 @@ def on_each(derive: str, deribit: str) -> dict[str, str]:
 
 CELL = on_each("tests/cell/test_cell.py -k 'not deribit'", "tests/cell/test_cell.py -k deribit")
 """Whole cells; on Deribit with single orders and with mass quotes."""
+AT_ONCE = on_each("tests/cell/test_at_once.py -k 'not deribit'", "tests/cell/test_at_once.py -k deribit")
 LATE = on_each("tests/rehearsal/test_in_flight.py", "tests/cell/test_lost_and_late.py")
 WIRE = on_each("tests/venues/derive", "tests/venues/deribit")
 
@@ -156,14 +157,14 @@ DEFECTS = (
         "actors/order_desk.py",
         "if room is None or not self.may_send else room",
         "if room is None else room",
-        on_both("tests/cell/test_at_once.py"),
+        AT_ONCE,
     ),
     Defect(
         "take a crash at once for the reader's",
         "actors/quoter.py",
         "        except Exception as fault:\n            self._fault = fault\n",
         "        except OSError as fault:\n            self._fault = fault\n",
-        on_both("tests/cell/test_at_once.py"),
+        AT_ONCE,
     ),
     Defect(
         "overdraw the budget",

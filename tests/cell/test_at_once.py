@@ -111,11 +111,12 @@ async def test_what_may_not_be_sent_is_not_sent_at_once_either(form: Form, autoj
         assert len(form.sent(stage)) > before
 
 
+@in_every_form
 async def test_a_quoter_that_crashes_while_acting_at_once_is_restarted_alone(
-    autojump_clock: trio.testing.MockClock,
+    form: Form, autojump_clock: trio.testing.MockClock
 ) -> None:
     """Also when it raises what malformed market data would: it is its own crash, and the link that brought it lives on."""
-    async with still(DERIVE) as (stage, cell, strategy):
+    async with still(form) as (stage, cell, strategy):
         name, connections = next(iter(cell.instruments)), cell.market.link.counts.connections
         others = {key for key, row in resting(stage).items() if row["instrument"] != name}
         strategy.armed = ValueError("a bug of the strategy")
