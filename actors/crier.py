@@ -14,14 +14,12 @@ from itertools import islice
 
 import trio
 
-from actors.mailboxes import Doorbell
+from actors.mailboxes import CALM_S, Doorbell
 
 A_TURN = 8
 """Quoters told in one scheduling pass: about a millisecond of decisions, and two of signing what comes of them."""
 TURN_S = 0.001
 """News of single instruments within this long counts as one burst."""
-CALM_S = 0.0003
-"""News this soon after other was heard, and acted on, does not come alone."""
 
 
 class Crier:

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 INBOX_SIZE = 10_000
 """Bound of every channel that must not lose anything; a burst of a thousand orders is a few thousand messages."""
+CALM_S = 0.0003
+"""What comes this soon after something else was dealt with does not come alone, and is not dealt with at once."""
 
 
 class Doorbell:

@@ -18,7 +18,7 @@ import trio
 from actors.clerk import Answered, Clerk
 from actors.clock import Clock
 from actors.console.settings import QuotingSettings
-from actors.mailboxes import Doorbell
+from actors.mailboxes import CALM_S, Doorbell
 from actors.rights import NO_MASS
 from actors.trading.actions import Action, ActionKind, plan
 from actors.trading.batch import Batch, Part, moves_only
@@ -40,8 +40,8 @@ GATHER_S = 0.01
 """In mass: how long the desk waits for the instruments that the same news moves."""
 PATIENCE_PRICE = 1e-4
 """Quote currency a second: what an instrument that is not served adds to its urgency, so that nothing starves."""
-CALM_S, BURST_S = 0.0003, 0.005
-"""What comes this soon after something else was served, or after several were at once, may be one of many."""
+BURST_S = 0.005
+"""After several were served in one pass, what comes this soon may be one of many too."""
 CHUNK_S = 0.002
 """The desk works this long at most, then lets the writer flush (design section 3)."""
 RATE_PAUSE_S = 1.0

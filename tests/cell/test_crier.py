@@ -5,7 +5,8 @@ from __future__ import annotations
 import trio
 from cell_kit import DERIVE, SMALL, quoting
 
-from actors.crier import A_TURN, CALM_S, TURN_S, Crier
+from actors.crier import A_TURN, TURN_S, Crier
+from actors.mailboxes import CALM_S
 from actors.rehearsal.stage import open_stage
 from actors.trading.strategies import Inventory, View, Wish
 
