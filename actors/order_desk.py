@@ -136,7 +136,8 @@ class OrderDesk:
     def _put(self, pair: QuotePair, room: Room | None = None) -> None:
         """Into the bag. What comes alone to an idle desk is served at once; in a burst urgency has to be compared."""
         self._bag[pair.instrument] = pair
-        if not self._bell.is_awaited or len(self._bag) > 1 or trio.current_time() < self._calm_from:
+        is_idle = self._bell.is_awaited and self._batch is None
+        if not is_idle or len(self._bag) > 1 or trio.current_time() < self._calm_from:
             self._bell.ring()
             return
         try:
@@ -235,8 +236,7 @@ class OrderDesk:
                 await trio.sleep(GATHER_S)
             calm_s = BURST_S if len(self._bag) > 1 else CALM_S
             wait = await self._drain()
-            at_once = self._batch is None and math.isinf(wait)
-            self._calm_from = trio.current_time() + calm_s if at_once else math.inf
+            self._calm_from = trio.current_time() + calm_s if math.isinf(wait) else math.inf
 
     async def _drain(self) -> float:
         """One pass over the bag, cancels first. Returns seconds until budget lets the rest go; infinite when none waits."""
