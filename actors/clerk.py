@@ -41,6 +41,8 @@ from actors.venues.pending import Posted
 from actors.venues.proof import RunLabel
 from actors.venues.protocol import Notice
 
+NEWS_A_TURN = 30
+"""Answers and notifications applied in one scheduling pass: one or two milliseconds."""
 WORDS = {kind: kind.value for kind in ActionKind}
 """Plain texts: an enum's `value` costs two calls, each time."""
 
@@ -134,12 +136,12 @@ class Clerk:
         self._inbox.put(news)  # WouldBlock ends the connection: what was lost is then reconciled
 
     async def listen(self) -> None:
-        """Applies answers and notifications in the order they came, forever."""
+        """Applies answers and notifications in the order they came, some at a time, forever."""
         while True:
             await self._inbox.wait()
             self._applying = True
             try:
-                for news in self._inbox.take():
+                for news in self._inbox.take(NEWS_A_TURN):
                     self._apply(news)
             finally:
                 self._applying = False

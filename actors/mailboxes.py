@@ -92,10 +92,17 @@ class Inbox(Generic[T]):
         self._news.clear()
         return news
 
-    def take(self) -> Iterator[T]:
-        """All there is, and what comes while it is being read; a reader who stops half way leaves the rest in."""
-        while self._news:
+    def take(self, most: int) -> Iterator[T]:
+        """What there is, and what comes while it is being read; beyond `most` the next `wait` is over at once.
+
+        A reader who stops half way leaves the rest in.
+        """
+        for _ in range(most):
+            if not self._news:
+                return
             yield self._news.popleft()
+        if self._news:
+            self._bell.ring()
 
 
 # -- between processes: supervisor <-> cell, supervisor <-> guard

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from actors.housekeeping import keep_house, tame
+from actors.mailboxes import Inbox
 from actors.stalls import BINS_S, BOUND_S, StallWatch
 
 
@@ -81,4 +82,31 @@ async def test_the_collector_searches_everything_only_while_nothing_is_quoted(
         quoting = False
         await trio.sleep(60)
         assert gc.get_stats()[2]["collections"] == full_passes + 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_answers_that_come_all_at_once_are_applied_some_at_a_time() -> None:
+    """A thousand answers in one go would hold the sockets up for tens of milliseconds; none is lost, none overtaken."""
+    inbox, applied, turns = Inbox[int](), list[int](), list[int]()
+
+    async def apply() -> None:
+        while True:
+            await inbox.wait()
+            turns.append(0)
+            for news in inbox.take(30):
+                applied.append(news)
+                turns[-1] += 1
+                if news == 50:
+                    inbox.put(1000)  # what comes meanwhile takes its place at the end
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(apply)
+        for news in range(100):
+            inbox.put(news)
+        await trio.testing.wait_all_tasks_blocked()
+        assert applied == [*range(100), 1000]
+        assert turns == [30, 30, 30, 11]
+        inbox.put(7)
+        await trio.testing.wait_all_tasks_blocked()
+        assert applied[-1] == 7
         nursery.cancel_scope.cancel()
