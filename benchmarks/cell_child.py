@@ -133,8 +133,8 @@ class CellChild:
         self._say(Leave())
         assert self.process.stdin is not None
         self.process.wait(timeout_s)
-        last = self._said.read_bytes().splitlines()[-1]
-        return msgspec.json.decode(last, type=Farewell)
+        said = (msgspec.json.decode(line, type=Message) for line in reversed(self._said.read_bytes().splitlines()))
+        return next(message for message in said if isinstance(message, Farewell))  # a heartbeat may follow it
 
     def kill(self) -> None:
         self.process.kill()
