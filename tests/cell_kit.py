@@ -5,8 +5,9 @@ Owns no expectation. Invariant: what rests is read from the exchange's own order
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import attrs
@@ -15,7 +16,10 @@ import trio
 
 from actors.cell import Cell
 from actors.console.settings import Settings
-from actors.rehearsal.stage import Stage, paper_settings
+from actors.rehearsal.stage import Stage, open_stage, paper_settings
+from actors.rehearsal.targets import TARGETS
+from actors.trading.strategies import Strategy
+from actors.venues.paper.faults import FrameFault
 from actors.venues.paper.run import PaperRun
 
 SMALL = {"strikes": 3, "dailies": 0, "weeklies": 0}
@@ -103,6 +107,25 @@ async def quoting(cell: Cell, sides: int = SIDES) -> None:
     """Until so many of the cell's orders rest."""
     while sum(1 for _ in cell.orders.live()) < sides or any(cell.orders.in_flight(n) for n in cell.instruments):
         await trio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def still(form: Form, strategy: Strategy, threshold: float | None = None) -> AsyncIterator[tuple[Stage, Cell]]:
+    """A cell that quotes the whole small world by a strategy, and hears nothing any more but what the test tells it."""
+    async with open_stage(form.paper(frozen=True)) as stage, trio.open_nursery() as nursery:
+        settings = form.settings()
+        own = settings.cells[0].quoting
+        own.refresh_s = own.max_book_age_s = own.max_index_age_s = 3600.0
+        own.requote_threshold = threshold
+        cell = stage.cell(settings)
+        cell.strategy = strategy
+        nursery.start_soon(cell.run)
+        await quoting(cell)
+        for channel in (TARGETS[form.venue].index, *TARGETS[form.venue].book):
+            stage.exchange.faults.arm(FrameFault("drop", "out", match=f'"channel":"{channel}', count=None))
+        await trio.sleep(1)
+        yield stage, cell
+        nursery.cancel_scope.cancel()
 
 
 async def quote_and_vanish(stage: Stage, cell: Cell, ready: Callable[[], Awaitable[None]]) -> set[str]:

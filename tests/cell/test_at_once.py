@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator
-
 import pytest
 import trio
-from cell_kit import DERIVE, ORDERS, Form, in_every_form, quoting, resting
+from cell_kit import DERIVE, ORDERS, Form, in_every_form, resting, still
 
 from actors.cell import Cell
-from actors.rehearsal.stage import Stage, open_stage
-from actors.rehearsal.targets import TARGETS
 from actors.trading.instruments import Numeraire
 from actors.trading.strategies import Inventory, View, Wish
-from actors.venues.paper.faults import FrameFault
 
 
 class Placed:
@@ -37,25 +31,6 @@ class Placed:
         return Wish(0.6 * mark + self.ticks * instrument.tick_float, 1.5 * mark)
 
 
-@contextlib.asynccontextmanager
-async def still(form: Form, threshold: float | None = None) -> AsyncIterator[tuple[Stage, Cell, Placed]]:
-    """A cell that quotes the whole small world, and hears nothing any more but what the test tells it."""
-    async with open_stage(form.paper(frozen=True)) as stage, trio.open_nursery() as nursery:
-        settings = form.settings()
-        own = settings.cells[0].quoting
-        own.refresh_s = own.max_book_age_s = own.max_index_age_s = 3600.0
-        own.requote_threshold = threshold
-        cell, strategy = stage.cell(settings), Placed()
-        cell.strategy = strategy
-        nursery.start_soon(cell.run)
-        await quoting(cell)
-        for channel in (TARGETS[form.venue].index, *TARGETS[form.venue].book):
-            stage.exchange.faults.arm(FrameFault("drop", "out", match=f'"channel":"{channel}', count=None))
-        await trio.sleep(1)
-        yield stage, cell, strategy
-        nursery.cancel_scope.cancel()
-
-
 def moving(cell: Cell) -> list[str]:
     """Instruments of which a request is on its way."""
     return [name for name in cell.instruments if cell.orders.in_flight(name)]
@@ -66,7 +41,8 @@ async def test_news_that_comes_alone_is_on_the_wire_before_anybody_else_has_a_tu
     form: Form, autojump_clock: trio.testing.MockClock
 ) -> None:
     """From the book to the request without a pass of the scheduler; in mass the desk waits for what else moves."""
-    async with still(form) as (stage, cell, strategy):
+    strategy = Placed()
+    async with still(form, strategy) as (stage, cell):
         name = next(iter(cell.instruments))
         before, asked = form.sent(stage), sum(cell.clerk.figures.requests.values())
         strategy.ticks = 5
@@ -84,7 +60,8 @@ async def test_in_a_burst_one_is_served_at_once_and_the_others_by_urgency(
     form: Form, autojump_clock: trio.testing.MockClock
 ) -> None:
     """A desk that served each as it came would send the least urgent first, each in a write of its own."""
-    async with still(form) as (stage, cell, strategy):
+    strategy = Placed()
+    async with still(form, strategy) as (stage, cell):
         before = len(form.sent(stage))
         strategy.ticks = -5  # what rests is too high: every tick of it may be lost
         for name in cell.instruments:
@@ -99,7 +76,8 @@ async def test_in_a_burst_one_is_served_at_once_and_the_others_by_urgency(
 @in_every_form
 async def test_what_may_not_be_sent_is_not_sent_at_once_either(form: Form, autojump_clock: trio.testing.MockClock) -> None:
     """The gate has approved it in the same breath; whether anything may leave is the desk's to say."""
-    async with still(form) as (stage, cell, strategy):
+    strategy = Placed()
+    async with still(form, strategy) as (stage, cell):
         before, name = len(form.sent(stage)), next(iter(cell.instruments))
         cell.desk.block("guard", "for the test")
         strategy.ticks = 5
@@ -116,7 +94,8 @@ async def test_a_quoter_that_crashes_while_acting_at_once_is_restarted_alone(
     form: Form, autojump_clock: trio.testing.MockClock
 ) -> None:
     """Also when it raises what malformed market data would: it is its own crash, and the link that brought it lives on."""
-    async with still(form) as (stage, cell, strategy):
+    strategy = Placed()
+    async with still(form, strategy) as (stage, cell):
         name, connections = next(iter(cell.instruments)), cell.market.link.counts.connections
         others = {key for key, row in resting(stage).items() if row["instrument"] != name}
         strategy.armed = ValueError("a bug of the strategy")
@@ -140,7 +119,8 @@ async def test_a_fault_of_the_desk_is_not_the_crash_of_the_quoter_that_came(
 
     restarts = []
     with pytest.RaisesGroup(RuntimeError, flatten_subgroups=True):
-        async with still(DERIVE) as (stage, cell, strategy):
+        strategy = Placed()
+        async with still(DERIVE, strategy) as (stage, cell):
             monkeypatch.setattr(cell.desk, "_plan", broken)
             strategy.ticks = 5
             cell.market.on_changed(next(iter(cell.instruments)), trio.current_time())
@@ -156,12 +136,13 @@ async def test_a_requote_threshold_is_money_where_the_premium_is_paid_in_coin(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """A bid that could be higher is left where it is until the difference is worth it, in quote currency."""
-    async with still(ORDERS, threshold=0.0) as (_, cell, _):
+    async with still(ORDERS, Placed(), threshold=0.0) as (_, cell):
         index, instrument = cell.market.index.price, next(iter(cell.instruments.values()))
         assert instrument.numeraire is Numeraire.COIN
         assert index is not None
     worth_three = 2.5 * instrument.tick_float * index
-    async with still(ORDERS, threshold=worth_three) as (_, cell, strategy):
+    strategy = Placed()
+    async with still(ORDERS, strategy, threshold=worth_three) as (_, cell):
         ladder_tick = {name: each.tick_at(cell.orders.working(name)[0].price) for name, each in cell.instruments.items()}
         name = next(name for name, tick in ladder_tick.items() if tick == 1)
         for ticks, moves in ((2, False), (3, True)):

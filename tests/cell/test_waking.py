@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import trio
-from cell_kit import ACCOUNT, Form, in_every_form, quoting, resting
+from cell_kit import ACCOUNT, Form, in_every_form, resting, still
 
 from actors.cell import Cell
-from actors.rehearsal.stage import open_stage
-from actors.rehearsal.targets import TARGETS
 from actors.trading.strategies import Inventory, View, Wish
-from actors.venues.paper.faults import FrameFault
 
 
 class AroundMark:
@@ -42,17 +39,8 @@ async def test_a_quote_that_came_out_as_wished_wakes_nobody(form: Form, autojump
 
     The market, which would wake them too, is silent.
     """
-    async with open_stage(form.paper(frozen=True)) as stage, trio.open_nursery() as nursery:
-        settings = form.settings()
-        quoting_settings = settings.cells[0].quoting
-        quoting_settings.refresh_s = quoting_settings.max_book_age_s = quoting_settings.max_index_age_s = 3600.0
-        cell, strategy = stage.cell(settings), AroundMark()
-        cell.strategy = strategy
-        nursery.start_soon(cell.run)
-        await quoting(cell)
-        for channel in (TARGETS[form.venue].index, *TARGETS[form.venue].book):
-            stage.exchange.faults.arm(FrameFault("drop", "out", match=f'"channel":"{channel}', count=None))
-        await trio.sleep(1)
+    strategy = AroundMark()
+    async with still(form, strategy) as (stage, cell):
         name, before = next(iter(cell.instruments)), resting(stage)
         await moved(cell, strategy, name)
         here = [row["price"] for row in resting(stage).values() if row["instrument"] == name]
@@ -66,4 +54,3 @@ async def test_a_quote_that_came_out_as_wished_wakes_nobody(form: Form, autojump
         assert strategy.asked == {name: 2}
         again = [now for now in resting(stage).values() if (now["instrument"], now["side"]) == (name, row["side"])]
         assert [now["price"] for now in again] == [row["price"]]
-        nursery.cancel_scope.cancel()
