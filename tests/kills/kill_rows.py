@@ -71,7 +71,7 @@ def strike(row: Row, exchange: Exchange, maker: Maker) -> Sample:
 def _ended(row: Row, exchange: Exchange, maker: Maker, at_ns: int) -> Sample:
     until(maker.all_gone, f"{row.name}: everybody is gone\n{maker.output[-2000:]}")
     time.sleep(SLACK_S)
-    reader = exchange.reader.read()
+    reader = exchange.caught_up()
     zero_s = reader.last_rest_s(at_ns)
     code = maker.wait()
     sample = Sample(row.name, zero_s, exit_code=code)
@@ -148,7 +148,7 @@ def ignored(row: Row, exchange: Exchange, maker: Maker) -> Sample:
     """Nothing happens: everybody lives, and orders go on resting."""
     at_ns = maker.strike(row.number, *row.who)
     time.sleep(SLACK_S * 2)
-    reader = exchange.reader.read()
+    reader = exchange.caught_up()
     sample = Sample(row.name, None)
     if not all(alive(pid) for pid in maker.pids.values()):
         sample.broken = "somebody died of it"

@@ -58,5 +58,5 @@ async def _place(exchange: Exchange) -> None:
 
 
 def rests_by_hand(exchange: Exchange) -> bool:
-    rows = [row for row in exchange.reader.read().of("order") if row["label"].startswith(BY_HAND)]
+    rows = [row for row in exchange.caught_up().of("order") if row["label"].startswith(BY_HAND)]
     return bool(rows) and rows[-1]["status"] == "open"

@@ -33,12 +33,12 @@ def test_what_a_killed_run_left_is_cancelled_by_hand_with_proof(
     exchange.lever("late_cancel", seconds=LATE_S)
     maker.strike(signal.SIGKILL, "supervisor", "guard", "cell")
     until(maker.all_gone, "everything is dead")
-    assert exchange.reader.read().resting > 0
+    assert exchange.caught_up().resting > 0
 
     ours = cancel_all(exchange)
     assert ours.returncode == 0, ours.stderr
     assert "confirmed: zero orders of tag main rest in ETH" in ours.stdout.splitlines()[-1]
-    assert exchange.reader.read().resting == 0
+    assert exchange.caught_up().resting == 0
     assert rests_by_hand(exchange)
 
     whole = cancel_all(exchange, "--scope", "account")

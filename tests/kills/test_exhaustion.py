@@ -24,7 +24,7 @@ def test_a_maker_without_disk_and_descriptors_still_cancels(exchange: Exchange, 
     exchange.lever("kill", abrupt=True)
     until(lambda: "VenueUnreachable" in maker.output, "the cell cannot dial")
     assert alive(cell)
-    assert exchange.reader.read().resting == 0
+    assert exchange.caught_up().resting == 0
     resource.prlimit(cell, resource.RLIMIT_NOFILE, (soft, hard))
     until(lambda: exchange.reader.read().resting >= 6, "quoting again")
     assert exchange.reader.zero_s(at_ns) is not None
@@ -39,7 +39,7 @@ def test_a_maker_without_disk_and_descriptors_still_cancels(exchange: Exchange, 
     maker.find()
     journal = maker.run_folder / "journal-eth0.jsonl"
     resource.prlimit(maker.pids["cell"], resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-    size, sent = journal.stat().st_size, len(exchange.reader.read().sent)
+    size, sent = journal.stat().st_size, len(exchange.caught_up().sent)
     until(lambda: len(exchange.reader.read().sent) > sent + 2, "orders go on being moved")
     assert journal.stat().st_size <= size + 4096, "what was on its way when the disk filled, and no more"
     assert journal.read_bytes().endswith(b"\n")
@@ -49,4 +49,4 @@ def test_a_maker_without_disk_and_descriptors_still_cancels(exchange: Exchange, 
     at_ns = maker.strike(signal.SIGTERM, "supervisor")
     assert maker.wait() == 0, maker.output
     until(maker.all_gone, "everybody is gone")
-    assert exchange.reader.read().last_rest_s(at_ns) < 2.0
+    assert exchange.caught_up().last_rest_s(at_ns) < 2.0

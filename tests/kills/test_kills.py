@@ -45,7 +45,7 @@ def test_ctrl_c_ends_in_a_proof_and_spares_the_operator(exchange: Exchange, star
     os.killpg(maker.process.pid, signal.SIGINT)
     assert maker.wait() == 0, maker.output
     until(maker.all_gone, "everybody is gone")
-    assert exchange.reader.read().last_rest_s(at_ns) < 1.0
+    assert exchange.caught_up().last_rest_s(at_ns) < 1.0
     assert exchange.reader.sent_between(at_ns + 500_000_000, time.time_ns()) == 0
     assert maker.output.rstrip().splitlines()[-1].startswith("confirmed: zero orders rest")
     assert "Traceback" not in maker.output
@@ -61,7 +61,7 @@ def test_a_killed_supervisor_leaves_it_to_the_guard(exchange: Exchange, start: S
     maker = start(*folder)
     at_ns = maker.strike(signal.SIGKILL, "supervisor")
     until(maker.all_gone, "cells and guard are gone")
-    assert exchange.reader.read().last_rest_s(at_ns) < 2.0
+    assert exchange.caught_up().last_rest_s(at_ns) < 2.0
     (guard_log,) = (tmp_path / "shared").glob("*/guard.log")
     (proof,) = [line for line in journal(guard_log.parent, "guard") if line["what"] == "proof"]
     assert proof["confirmed"] is True
@@ -71,7 +71,7 @@ def test_a_killed_supervisor_leaves_it_to_the_guard(exchange: Exchange, start: S
     place_by_hand(exchange)
     successor.strike(signal.SIGTERM, "supervisor")
     assert successor.wait() == 0, successor.output
-    assert exchange.reader.read().resting == 0
+    assert exchange.caught_up().resting == 0
     assert rests_by_hand(exchange), "cancel-on-disconnect was set back before the sockets closed"
 
 
@@ -87,12 +87,12 @@ def test_dying_children_are_replaced_and_nothing_is_sent_without_a_guard(exchang
     guard_dead = strike_guard(BY_NAME["guard SIGKILL"], exchange, maker)
     assert guard_dead.broken == ""
 
-    before = exchange.reader.read().runs
+    before = exchange.caught_up().runs
     cell_dead = strike(BY_NAME["cell SIGKILL"], exchange, maker)
     assert cell_dead.broken == ""
     assert cell_dead.zero_s is not None
     assert cell_dead.zero_s < 2.0
-    assert exchange.reader.runs == before, "the new cell's orders carry the run's label, and no other order rests"
+    assert exchange.caught_up().runs == before, "the new cell's orders carry the run's label, and no other order rests"
     assert "audit:" not in maker.output, "positions right from the first quote: nothing had to be corrected"
 
 
@@ -113,5 +113,5 @@ def test_an_unreachable_exchange_is_said_and_the_guard_goes_on(exchange: Exchang
     finally:
         exchange.thaw()
     until(maker.all_gone, "the guard has its proof")
-    assert exchange.reader.read().resting == 0
+    assert exchange.caught_up().resting == 0
     assert journal(maker.run_folder, "guard")[-1]["confirmed"] is True
