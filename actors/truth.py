@@ -150,7 +150,7 @@ class Truth:
         first = self._fills_from_ms == 0
         for fill in fills:
             if first:
-                self.desk.orders.note_trade(fill.trade_id, fill.ts_ms)  # in the positions that are read next
+                self.desk.orders.executions.is_new(fill.trade_id, fill.ts_ms)  # in the positions that are read next
             else:
                 self.desk.clerk.apply_fill(fill)
         self._fills_from_ms = asked_ms
@@ -160,10 +160,10 @@ class Truth:
         """The venue's positions, read between two equal readings of the fills so that none falls in between."""
         exposure = self.desk.risk.exposure
         for _ in range(10):
-            before = self.desk.orders.trades_seen
+            before = self.desk.orders.executions.ever
             positions = await self.desk.follow(self.desk.dialect.positions(self._underlying))
             await self._read_fills()
-            if self.desk.orders.trades_seen == before:
+            if self.desk.orders.executions.ever == before:
                 break
         for name in set(exposure.positions) | set(positions):
             known, told = exposure.position(name), positions.get(name, 0)
@@ -275,7 +275,8 @@ class Truth:
                 self.desk.clerk.unknown_bell.ring()
         await self._ask_account()
         await self._read_fills()  # one whose notification never came is applied now
-        orders.forget_settled(self._clock.now_ms() - 10 * OVERLAP_MS)
+        while orders.forget_settled(self._clock.now_ms() - 10 * OVERLAP_MS):
+            await trio.lowlevel.checkpoint()
 
     async def _check_known(self, order: VenueOrder) -> None:
         known = self.desk.orders.known(order)

@@ -98,7 +98,7 @@ DEFECTS = (
     Defect(
         "apply a fill twice",
         "actors/trading/orders.py",
-        "        if fill.trade_id in self._trades_seen:\n            return False\n",
+        "        if not self.executions.is_new(fill.trade_id, fill.ts_ms):\n            return False\n",
         "",
         on_both("tests/trading/test_orders.py"),
     ),

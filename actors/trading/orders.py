@@ -10,12 +10,14 @@ Invariant: for each side of each instrument, `worst(...)` is at least what can s
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
 
 import attrs
 import msgspec
 
+from actors.trading.executions import Executions
 from actors.trading.instruments import Side
 from actors.trading.quotes import Quote
 from actors.venues.dialect import Fill, OrderRequest, OrderStatus, VenueOrder
@@ -39,6 +41,8 @@ class OrderState(StrEnum):
     """It may rest at the venue now, or come to. A plain attribute of each state: it is asked some fifty times a tick."""
 
 
+FORGOTTEN_AT_ONCE = 500
+"""Ended orders: half a millisecond's work."""
 OPEN, PLACING, UNKNOWN = OrderState.OPEN, OrderState.PLACING, OrderState.UNKNOWN
 BID, ASK = Side.BID, Side.ASK
 _FINAL = {
@@ -157,8 +161,9 @@ class OrderTable:
         self._by_client: dict[str, Order] = {}
         self._by_venue: dict[str, Order] = {}
         self._working: dict[str, list[Order]] = {}
-        self._trades_seen: dict[str, int] = {}
-        self._trades_forgotten = 0
+        self._settled: deque[Order] = deque()
+        """In the order in which they were done with; one that was held again since may be among them."""
+        self.executions = Executions()
         self._orphan_fills: dict[str, int] = {}
         self._last_change_ms: dict[str, int] = {}
         self._foreign: dict[str, dict[str, VenueOrder]] = {}
@@ -331,9 +336,8 @@ class OrderTable:
 
     def apply_fill(self, fill: Fill) -> bool:
         """One execution, by trade id, exactly once: True when it was new (ours or not, the position moved)."""
-        if fill.trade_id in self._trades_seen:
+        if not self.executions.is_new(fill.trade_id, fill.ts_ms):
             return False
-        self._trades_seen[fill.trade_id] = fill.ts_ms
         self._touch(fill.instrument, fill.ts_ms)
         order = self._by_venue.get(fill.venue_id)
         if order is None:
@@ -341,15 +345,6 @@ class OrderTable:
         else:
             self._count_fill(order, fill.amount)
         return True
-
-    def note_trade(self, trade_id: str, ts_ms: int) -> None:
-        """A trade that a position query already contains: a later notification of it must not count again."""
-        self._trades_seen.setdefault(trade_id, ts_ms)
-
-    @property
-    def trades_seen(self) -> int:
-        """How many different executions have been applied or noted; unchanged means no news."""
-        return len(self._trades_seen) + self._trades_forgotten
 
     def owner_of(self, fill: Fill) -> Order | None:
         return self._by_venue.get(fill.venue_id)
@@ -410,15 +405,21 @@ class OrderTable:
 
     # -- memory
 
-    def forget_settled(self, before_ms: int) -> None:
-        """Drops ended orders and trade ids last touched before a venue time; keeps whatever could still be named."""
-        gone = [o for o in self._by_client.values() if o.is_settled and o.changed_ms < before_ms]
-        for order in gone:
-            del self._by_client[order.client_id]
-            self._by_venue.pop(order.venue_id, None)
-        for trade in [t for t, ms in self._trades_seen.items() if ms < before_ms]:
-            del self._trades_seen[trade]
-            self._trades_forgotten += 1
+    def forget_settled(self, before_ms: int) -> bool:
+        """Drops ended orders and trade ids last touched before a venue time; keeps whatever could still be named. Drops so
+        many orders only, the oldest first: True when there may be more, after others have had a turn."""
+        for _ in range(FORGOTTEN_AT_ONCE):
+            if not self._settled or self._settled[0].changed_ms >= before_ms:
+                break
+            order = self._settled.popleft()
+            if order.is_settled and self._by_client.get(order.client_id) is order:
+                del self._by_client[order.client_id]
+                if self._by_venue.get(order.venue_id) is order:
+                    del self._by_venue[order.venue_id]
+        else:
+            return True
+        self.executions.forget(before_ms)
+        return False
 
     # -- inside
 
@@ -486,6 +487,7 @@ class OrderTable:
             rows = self._working.get(order.instrument, [])
             if order in rows:
                 rows.remove(order)
+                self._settled.append(order)
 
     def _touch(self, instrument: str, ts_ms: int) -> None:
         if ts_ms > self._last_change_ms.get(instrument, 0):

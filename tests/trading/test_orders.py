@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.trading.instruments import Side
-from actors.trading.orders import Order, OrderState, OrderTable
+from actors.trading.orders import FORGOTTEN_AT_ONCE, Order, OrderState, OrderTable
 from actors.trading.quotes import Quote
 from actors.venues.dialect import Fill, OrderRequest, OrderStatus, VenueOrder
 
@@ -358,3 +358,67 @@ def test_a_venue_that_moves_the_old_order_instead_of_making_a_new_one_owes_its_f
     table.apply_fill(fill("v1", 1, "t2"))
     assert (new.seen_filled, new.remaining, new.at_risk) == (4, 6, 6)
     assert table.working(NAME, Side.BID) == [new]
+
+
+def ended(table: OrderTable, client_id: str, ts: int) -> Order:
+    order = placed(table, client_id)
+    table.apply_order(news(order, OrderStatus.CANCELLED, ts=ts))
+    return order
+
+
+def forget(table: OrderTable, before_ms: int) -> int:
+    """Steps it took."""
+    steps = 1
+    while table.forget_settled(before_ms):
+        steps += 1
+    return steps
+
+
+def test_only_what_can_no_longer_be_named_is_forgotten() -> None:
+    """Ended and young, resting and old, ended but owing a fill: all of them may still be told of."""
+    table = OrderTable()
+    gone, resting, owing = ended(table, "1", 20), placed(table, "3"), placed(table, "4")
+    table.apply_order(news(owing, OrderStatus.CANCELLED, filled=3, ts=30))
+    young = ended(table, "2", 90)
+    assert forget(table, 50) == 1
+    assert [table.known(news(each)) for each in (gone, young, resting, owing)] == [None, young, resting, owing]
+    assert table.apply_fill(fill("v4", 3))
+    assert owing.is_settled
+    forget(table, 100)
+    assert [table.known(news(each)) for each in (owing, young, resting)] == [None, None, resting]
+
+
+def test_an_order_that_was_held_again_is_forgotten_after_its_last_end() -> None:
+    """Refused as a double, seen at rest, cancelled: the first end of it is not the one that counts."""
+    table = OrderTable()
+    order = table.placing(request(), 0.0)
+    table.refused(order, "double")
+    table.apply_order(news(order, ts=20))
+    assert order.state is OrderState.OPEN
+    forget(table, 100)
+    assert table.known(news(order)) is order
+    table.apply_order(news(order, OrderStatus.CANCELLED, ts=120))
+    forget(table, 100)
+    assert table.known(news(order)) is order
+    forget(table, 200)
+    assert table.known(news(order)) is None
+
+
+def test_forgetting_the_old_half_of_a_moved_order_leaves_the_new_one_its_identity() -> None:
+    """Both carry the venue's id; a fill under it hours later is the live one's."""
+    table = OrderTable()
+    old = placed(table)
+    new = table.placing(request("2", price=1002), 1.0, replaces=old)
+    table.apply_order(VenueOrder("2", "v1", "sm-main-eth0-1", NAME, Side.BID, 1002, 10, 0, OrderStatus.OPEN, 30))
+    forget(table, 1000)
+    assert table.known(news(old)) is new
+    assert table.apply_fill(fill("v1", 4))
+    assert new.seen_filled == 4
+
+
+def test_however_many_have_ended_a_step_forgets_a_few() -> None:
+    """Ten minutes of a busy account are hundreds of thousands: in one step they would be a stall of a second."""
+    table = OrderTable()
+    orders = [ended(table, f"{number}", ts=20) for number in range(3 * FORGOTTEN_AT_ONCE)]
+    assert forget(table, 50) >= 3
+    assert not any(table.known(news(order)) for order in orders)
