@@ -15,7 +15,7 @@ Who is whose child (each arrow of birth is also, reversed, the order of death):
        |  |- order desk      what is wanted -> the fewest requests, within the budget
        |  `- truth           reconcile, settle unknown orders, audit
        |- quoter x M         one per instrument, each under Cell._keep_quoting (restart, quarantine)
-       |- crier              tells quoters of news, a few at a time, so that the links have their turn
+       |- crier              has quoters look at news, a few at a time, so that the links have their turn
        |- refresh, watch     one ticker for all quoters; ages, clock jumps, long sleeps
        |- valuation          surface fits and Greeks, off the tick path
        |- comparison          the venue's published smiles beside our surface: only shown
@@ -23,13 +23,14 @@ Who is whose child (each arrow of birth is also, reversed, the order of death):
 
 The way of one tick (one direction, no hop to another process):
 
-    public link -> MarketData.on_notice -> Picture -> Crier -> doorbell     latest wins, per instrument
+    public link -> MarketData.on_notice -> Picture -> Crier -> Quoter.act   latest wins, per instrument
     Quoter.decide  (pure: trading/quoting.py, strategies/)  -> QuotePair
     Risk.review    (a call: check and reservation together) -> RiskApproved | RiskRefused
     OrderDesk.want -> bag, newest per instrument -> trading/actions.plan -> dialect.place/replace/cancel, signed last
     private link, one write for all that was queued
 
-What comes alone takes no bell and no bag: the crier has the quoter look at once, and an idle desk sends at once.
+What comes alone waits for no turn and no bag: the quoter looks at once, and an idle desk sends at once. Who cannot look
+(busy, crashed, at his end) has his doorbell rung.
 
 and of what comes back (memory channel; every one counts):
 

@@ -121,7 +121,7 @@ class Cell:
         self.market = MarketData(
             self.dialect, cell.underlying, clock, self._public_link, self._wants, self._fresh_send.send_nowait
         )
-        self.crier = Crier(self.market.ring, lambda name: name in self.quoters and self.quoters[name].act())
+        self.crier = Crier(lambda name: name in self.quoters and self.quoters[name].act(), self.market.ring)
         self.valuation = Valuation(cell, self.market, self.orders, clock, is_needed=not self.strategy.uses_book)
         self.clerk = Clerk(self.dialect, self.label, self.instruments, self.orders, self.risk, clock, journal)
         self.desk = OrderDesk(

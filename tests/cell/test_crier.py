@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import trio
 from cell_kit import DERIVE, SMALL, quoting
 
-from actors.crier import A_TURN, TURN_S, Crier
+from actors.crier import A_TURN, Crier
 from actors.mailboxes import CALM_S
 from actors.rehearsal.stage import open_stage
 from actors.trading.strategies import Inventory, View, Wish
 
 
+def noting(looked: list[str], busy: str = "") -> Callable[[str], bool]:
+    """Quoters who look at once and are noted; all but one."""
+
+    def look(name: str) -> bool:
+        if name != busy:
+            looked.append(name)
+        return name != busy
+
+    return look
+
+
 async def test_a_few_are_told_before_everybody_else_has_a_turn() -> None:
     """One scheduling pass tells A_TURN of them, in the order given; two of its passes may fall between two of ours."""
     told: list[str] = []
-    crier = Crier(told.append)
+    crier = Crier(noting(told), told.append)
     names = [f"{number}" for number in range(9 * A_TURN)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(crier.cry)
@@ -31,7 +44,7 @@ async def test_a_few_are_told_before_everybody_else_has_a_turn() -> None:
 async def test_newer_news_does_not_send_those_who_wait_to_the_end_of_the_line() -> None:
     """Whoever was owed the first news is told before those who only concern the second, and once for both."""
     told: list[str] = []
-    crier = Crier(told.append)
+    crier = Crier(noting(told), told.append)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(crier.cry)
         crier.tell(["a", "b", "c"])
@@ -42,46 +55,31 @@ async def test_newer_news_does_not_send_those_who_wait_to_the_end_of_the_line() 
         nursery.cancel_scope.cancel()
 
 
-async def test_news_of_one_is_told_at_once_and_a_burst_waits_in_line() -> None:
-    """Alone it costs no pass of the scheduler; what comes after A_TURN others is told in its order, a turn at a time."""
+async def test_what_comes_alone_is_looked_at_at_once_and_a_burst_waits_in_line() -> None:
+    """One look a moment: the second of two pieces of news that come together waits its turn, and so does all of a burst."""
+    looked: list[str] = []
     told: list[str] = []
-    crier = Crier(told.append)
+    crier, now = Crier(noting(looked, busy="busy"), told.append), trio.current_time()
     burst = [f"{number}" for number in range(3 * A_TURN)]
     for name in burst:
-        crier.tell_one(name, now=10.0)
-    assert told == burst[:A_TURN]
+        crier.tell_one(name, now)
+    assert looked == burst[:1]
+    crier.tell_one("late", now + 100 * CALM_S)
+    assert looked == burst[:1], "older news goes first"
     async with trio.open_nursery() as nursery:
         nursery.start_soon(crier.cry)
-        crier.tell_one("late", now=10.0 + 2 * TURN_S)
-        assert told == burst[:A_TURN], "older news goes first"
         for _ in range(10):
             await trio.lowlevel.checkpoint()
-        assert told == [*burst, "late"]
-        crier.tell_one("alone", now=20.0)
-        assert told[-1] == "alone"
+        assert looked == [*burst, "late"]
+        crier.tell_one("alone", now + 200 * CALM_S)
+        assert looked[-1] == "alone"
+        crier.tell_one("busy", now + 300 * CALM_S)
+        assert told == []
+        for _ in range(3):
+            await trio.lowlevel.checkpoint()
+        assert told == ["busy"], "who cannot look is told"
+        assert looked[-1] == "alone"
         nursery.cancel_scope.cancel()
-
-
-async def test_what_comes_alone_is_acted_on_and_what_comes_with_others_is_only_told() -> None:
-    """One act a moment: the second of two pieces of news that come together waits its turn, and so does all of a burst."""
-    acted: list[str] = []
-    told: list[str] = []
-
-    def act(name: str) -> bool:
-        acted.extend([name] if name != "busy" else [])
-        return name != "busy"
-
-    crier, now = Crier(told.append, act), trio.current_time()
-    for name in ("a", "b", "c"):
-        crier.tell_one(name, now)
-    assert (acted, told) == (["a"], ["b", "c"])
-    crier.tell_one("d", now + 100 * CALM_S)
-    assert acted == ["a", "d"]
-    crier.tell_one("busy", now + 200 * CALM_S)
-    assert told == ["b", "c", "busy"], "who cannot act is told"
-    crier.tell(["e"])
-    crier.tell_one("f", now + 300 * CALM_S)
-    assert acted == ["a", "d"], "older news goes first"
 
 
 class Counted(trio.abc.Instrument):
