@@ -21,7 +21,7 @@ from actors.clock import Clock
 from actors.console.exits import Exit
 from actors.housekeeping import keep_house, tame
 from actors.mailboxes import Event, Farewell, GuardState, Leave, Left, Message, Ready, Snapshot
-from actors.reports import figures, rows_in_turns, snapshot
+from actors.reports import figures, gather_in_turns, snapshot
 from actors.trading.errors import (
     ClockWrong,
     ConfigError,
@@ -32,7 +32,9 @@ from actors.trading.errors import (
 )
 from actors.venues.proof import RunLabel
 
-SNAPSHOT_S = 0.5
+SNAPSHOT_S, A_ROW_S = 0.5, 0.001
+"""Pause between two snapshots: the longer of half a second and a millisecond a row, so that a board of a thousand costs no
+more each second than one of five hundred."""
 LEAVE_S = 2.0
 """How long a proven cell waits to be told to leave."""
 
@@ -108,8 +110,9 @@ async def _announce(cell: Cell, child: Child) -> None:
 
 async def _show(cell: Cell, child: Child) -> None:
     while True:
-        child.pipe.send(Snapshot(snapshot(cell, await rows_in_turns(cell))))
-        await trio.sleep(SNAPSHOT_S)
+        gathered = await gather_in_turns(cell)
+        child.pipe.send(Snapshot(snapshot(cell, gathered)))
+        await trio.sleep(max(SNAPSHOT_S, A_ROW_S * len(gathered.rows)))
 
 
 class _Leaving:

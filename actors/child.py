@@ -23,6 +23,8 @@ from actors.mailboxes import Alive, Birth, Farewell, Message, Stop
 from actors.pipes import Pipe, hear_signals, own_pipe
 
 WATCH_S = 0.02
+LOOKS = 50
+"""Looks at the parent's last word within the time that it may be silent."""
 
 
 class Child:
@@ -63,7 +65,7 @@ class Child:
         """A frozen supervisor is a dead one, also where no guard is left to act on it."""
         bound_s = self.birth.settings.supervision.heartbeat_bound_s
         while self.parent_silent_s() <= bound_s:
-            await trio.sleep(WATCH_S)
+            await trio.sleep(bound_s / LOOKS)
         self.stop("the supervisor is silent")
 
     async def listen(self) -> None:

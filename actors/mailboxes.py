@@ -29,12 +29,14 @@ CALM_S = 0.0003
 class Doorbell:
     """Latest-wins news: `ring` never blocks, `wait` returns once for any number of rings. One waiter."""
 
-    __slots__ = ("_sleeper", "is_rung")
+    __slots__ = ("_give_up", "_sleeper", "is_rung")
 
     def __init__(self) -> None:
         self.is_rung = False
         """Whoever waits is on the way already."""
         self._sleeper: trio.lowlevel.Task | None = None
+        self._give_up = self._stop_waiting
+        """Made once: what a thousand waiters hold is what the collector looks at."""
 
     @property
     def is_awaited(self) -> bool:
@@ -53,13 +55,12 @@ class Doorbell:
             await trio.lowlevel.checkpoint()
         else:
             self._sleeper = trio.lowlevel.current_task()
-
-            def give_up(_: Any) -> trio.lowlevel.Abort:
-                self._sleeper = None
-                return trio.lowlevel.Abort.SUCCEEDED
-
-            await trio.lowlevel.wait_task_rescheduled(give_up)
+            await trio.lowlevel.wait_task_rescheduled(self._give_up)
         self.is_rung = False
+
+    def _stop_waiting(self, _: Any) -> trio.lowlevel.Abort:
+        self._sleeper = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
 
 class Inbox(Generic[T]):

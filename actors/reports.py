@@ -6,18 +6,19 @@ here yields.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import trio
 
 from actors.console.listing import expiry_of
 from actors.console.snapshots import BudgetLine, CellSnapshot, InstrumentRow, LinkLine
-from actors.market_data import Picture
 from actors.stalls import BINS_S
-from actors.trading.books import Book, others_only
+from actors.trading.books import others_only
 from actors.trading.instruments import Instrument, Side
-from actors.trading.orders import Order, OrderState
+from actors.trading.orders import Order, OrderState, Standing
 from actors.venues.dialect import Pool
 from actors.venues.link import VenueLink
 
@@ -28,26 +29,49 @@ if TYPE_CHECKING:
 ROWS_A_TURN = 20
 
 
-async def rows_in_turns(cell: Cell) -> list[InstrumentRow]:
-    """Every instrument's row, a few at a time: a thousand in one go would hold everybody up for tens of milliseconds."""
-    rows = []
-    for number, name in enumerate(_names(cell), 1):
-        rows.append(_row(cell, name, trio.current_time()))
+@attrs.define
+class Gathered:
+    """What is told of every instrument, one after the other."""
+
+    rows: list[InstrumentRow] = attrs.field(factory=list)
+    wanted: int = 0
+    """Sides that should rest."""
+    resting: int = 0
+
+    def add(self, cell: Cell, name: str) -> None:
+        row = _row(cell, name, trio.current_time())
+        self.rows.append(row)
+        self.wanted += _wanted(cell, name)
+        self.resting += row.sides
+
+
+async def gather_in_turns(cell: Cell) -> Gathered:
+    """A few at a time: a thousand in one go would hold everybody up for tens of milliseconds."""
+    gathered = Gathered()
+    for number, name in enumerate(_names(cell)):
         if number % ROWS_A_TURN == 0:
             await trio.lowlevel.checkpoint()
-    return rows
+        gathered.add(cell, name)
+    await trio.lowlevel.checkpoint()
+    return gathered
+
+
+def _gather(cell: Cell) -> Gathered:
+    gathered = Gathered()
+    for name in _names(cell):
+        gathered.add(cell, name)
+    return gathered
 
 
 def _names(cell: Cell) -> list[str]:
     return sorted(cell.quoters, key=lambda name: _order(cell.instruments[name]))
 
 
-def snapshot(cell: Cell, rows: list[InstrumentRow] | None = None) -> CellSnapshot:
-    """The cell as it stands; `rows` where they have been made already."""
+def snapshot(cell: Cell, gathered: Gathered | None = None) -> CellSnapshot:
+    """The cell as it stands; `gathered` where that has been done already."""
     now = trio.current_time()
     desk, exposure = cell.desk, cell.risk.exposure
-    if rows is None:
-        rows = [_row(cell, name, now) for name in _names(cell)]
+    board = gathered or _gather(cell)
     contracts = cell.contracts
     return CellSnapshot(
         cell=cell.label.cell,
@@ -58,12 +82,12 @@ def snapshot(cell: Cell, rows: list[InstrumentRow] | None = None) -> CellSnapsho
         underlying=cell.settings.underlying,
         phase=cell.phase,
         phase_detail=cell.phase_detail,
-        rows=rows,
-        sides_wanted=sum(_wanted(cell, name) for name in cell.quoters),
-        sides_resting=sum(row.sides for row in rows),
+        rows=board.rows,
+        sides_wanted=board.wanted,
+        sides_resting=board.resting,
         requests_per_s=min(desk.budget.per_second(Pool.MATCHING), 1e6),
         index=cell.market.index.price,
-        position=contracts(sum(exposure.positions.get(n, 0) for n in cell.instruments)),
+        position=contracts(sum(steps for name, steps in exposure.positions.items() if name in cell.instruments)),
         exposure=contracts(exposure.total),
         exposure_peak=contracts(exposure.peak),
         max_exposure=contracts(exposure.max_exposure),
@@ -134,12 +158,9 @@ def _order(instrument: Instrument) -> tuple[int, float, str]:
 def _row(cell: Cell, name: str, now: float) -> InstrumentRow:
     quoter, instrument = cell.quoters[name], cell.instruments[name]
     picture = quoter.picture
-    resting = {
-        side: [o for o in cell.orders.working(name, side) if o.state.is_live and o.state is not OrderState.PLACING]
-        for side in Side
-    }
-    bid, ask = _first(resting[Side.BID]), _first(resting[Side.ASK])
-    others = _others(cell, name, picture)
+    standing = cell.orders.standing(name)
+    bid, ask = _resting(standing, Side.BID), _resting(standing, Side.ASK)
+    others = None if picture.book is None else others_only(picture.book, standing.own + cell.orders.foreign(name))
     ages = [now - order.priced_at for order in (bid, ask) if order is not None]
     wish = quoter.wish
     return InstrumentRow(
@@ -159,14 +180,14 @@ def _row(cell: Cell, name: str, now: float) -> InstrumentRow:
         state=_state(cell, name, bid, ask),
         reason=quoter.refused or (wish.reason if wish else ""),
         terms=dict(wish.terms) if wish else {},
-        decimals=max(0, -math.floor(math.log10(instrument.tick_float) + 1e-9)),
+        decimals=_decimals(instrument.tick_float),
     )
 
 
-def _others(cell: Cell, name: str, picture: Picture) -> Book | None:
-    if picture.book is None:
-        return None
-    return others_only(picture.book, cell.orders.resting(name) + cell.orders.foreign(name))
+@functools.lru_cache
+def _decimals(tick: float) -> int:
+    """Of a price that is a multiple of `tick`."""
+    return max(0, -math.floor(math.log10(tick) + 1e-9))
 
 
 def _state(cell: Cell, name: str, bid: Order | None, ask: Order | None) -> str:
@@ -193,8 +214,9 @@ def _wanted(cell: Cell, name: str) -> int:
     return 0 if wish is None else (wish.bid is not None) + (wish.ask is not None)
 
 
-def _first(orders: list[Order]) -> Order | None:
-    return orders[0] if orders else None
+def _resting(standing: Standing, side: Side) -> Order | None:
+    """The oldest of ours that the venue has heard of."""
+    return next((order for order in standing.live if order.side is side and order.state is not OrderState.PLACING), None)
 
 
 def _price(instrument: Instrument, ticks: int | None) -> float | None:

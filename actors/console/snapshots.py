@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 
 import attrs
+import msgspec
 
 CONNECTING, LOADING, QUOTING, STOPPING, STOPPED = "connecting", "loading instruments", "quoting", "stopping", "stopped"
 """The phases of a cell's life, in order; `CellSnapshot.phase` is one of these."""
 
 
-@attrs.define
-class InstrumentRow:
+class InstrumentRow(msgspec.Struct, gc=False):
     """One quoted instrument. `market_*` is the best of others; None is an empty side or no quote of ours."""
 
     instrument: str
@@ -41,7 +41,7 @@ class InstrumentRow:
     """Why it is not quoted on both sides, in words."""
     decimals: int = 2
     """Of its tick, for printing prices."""
-    terms: dict[str, float] = attrs.field(factory=dict)
+    terms: dict[str, float] = msgspec.field(default_factory=dict)
     """What made bid and ask, by name (`strikemaker explain`)."""
 
     @property

@@ -9,6 +9,7 @@ ValueError that says what one looks like. Invariant: all spellings of one option
 from __future__ import annotations
 
 import calendar
+import functools
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -69,6 +70,7 @@ def parse_expiry(text: str) -> int:
     return calendar.timegm(day.timetuple()) + EXPIRY_SECOND_OF_DAY
 
 
+@functools.lru_cache(maxsize=1024)
 def expiry_text(expiry_s: int) -> str:
     """UTC seconds to YYYYMMDD."""
     return datetime.fromtimestamp(expiry_s, UTC).strftime("%Y%m%d")
