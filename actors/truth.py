@@ -20,6 +20,7 @@ from actors.order_desk import OrderDesk
 from actors.trading.errors import OutcomeUnknown, StrikemakerError, VenueRefused, VenueUnreachable
 from actors.trading.orders import Order, OrderState
 from actors.venues.dialect import AccountFacts, Fill, VenueOrder
+from actors.venues.dialogue import ROWS_AT_ONCE
 from actors.venues.proof import LATE_MS, prefixed, sweep
 
 OVERLAP_MS = 60_000
@@ -112,20 +113,24 @@ class Truth:
         for order in list(self.desk.orders.live()):
             self.desk.orders.proven_gone(order, "connection lost", self._clock.venue_ms())
         await self._read_positions()
-        self._note_operators(await self.desk.follow(dialect.open_orders(self._underlying)))
+        await self._ask_open()
         await self._ask_account()
         self._log_leftovers()
 
     async def _ask_account(self) -> None:
         self.desk.clerk.note_account(await self.desk.follow(self.desk.dialect.account_state(self._underlying)))
 
-    def _note_operators(self, resting: list[VenueOrder]) -> None:
-        """The account's orders that are not ours: no reference for a price, and never touched."""
+    async def _ask_open(self) -> list[VenueOrder]:
+        """All that rests at the venue. The account's orders that are not ours, which are no reference for a price and never
+        touched, are known afresh after it; one that came while the question was out stays."""
         orders = self.desk.orders
-        orders.forget_foreign()
+        known = orders.foreign_ids()
+        resting = await self.desk.follow(self.desk.dialect.open_orders(self._underlying))
+        orders.forget_foreign(known - {order.venue_id for order in resting})
         for order in resting:
             if not self._is_ours(order):
                 orders.note_foreign(order)
+        return resting
 
     async def _pull_all(self) -> None:
         """Sweeps until a question asked after the last possible arrival is answered "none"."""
@@ -262,12 +267,13 @@ class Truth:
         """Strays are cancelled; an order that we hold open and the venue does not show becomes unknown."""
         orders = self.desk.orders
         before = {o.client_id for o in orders.live() if o.state is OrderState.OPEN}
-        resting = await self.desk.follow(self.desk.dialect.open_orders(self._underlying))
+        resting = await self._ask_open()
         shown = {order.client_id for order in resting} | {order.venue_id for order in resting}
-        for order in resting:
+        for number, order in enumerate(resting):
+            if number % ROWS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
             if self._is_ours(order):
                 await self._check_known(order)
-        self._note_operators(resting)
         for held in list(orders.live()):
             if held.client_id in before and held.state is OrderState.OPEN and not shown & {held.client_id, held.venue_id}:
                 self._alarm(f"{held.instrument} {held.side.name} {held.client_id} is open here, not at the venue")

@@ -184,9 +184,14 @@ class OrderTable:
             orders[news.venue_id] = news
         self._touch(news.instrument, news.ts_ms)
 
-    def forget_foreign(self) -> None:
-        """A query of all open orders is about to say it afresh."""
-        self._foreign.clear()
+    def foreign_ids(self) -> set[str]:
+        return set().union(*self._foreign.values())
+
+    def forget_foreign(self, gone: set[str]) -> None:
+        """A query of all open orders, asked when these were known, does not show them."""
+        for orders in self._foreign.values():
+            for venue_id in gone & orders.keys():
+                del orders[venue_id]
 
     def working(self, instrument: str, side: Side | None = None) -> list[Order]:
         """Orders of an instrument that may rest or still owe fills, oldest first."""
@@ -410,16 +415,14 @@ class OrderTable:
         many orders only, the oldest first: True when there may be more, after others have had a turn."""
         for _ in range(FORGOTTEN_AT_ONCE):
             if not self._settled or self._settled[0].changed_ms >= before_ms:
-                break
+                self.executions.forget(before_ms)
+                return False
             order = self._settled.popleft()
-            if order.is_settled and self._by_client.get(order.client_id) is order:
-                del self._by_client[order.client_id]
+            if order.is_settled:
+                self._by_client.pop(order.client_id, None)
                 if self._by_venue.get(order.venue_id) is order:
                     del self._by_venue[order.venue_id]
-        else:
-            return True
-        self.executions.forget(before_ms)
-        return False
+        return True
 
     # -- inside
 

@@ -1,6 +1,7 @@
 """Driving a script: the one place where a conversation written as a generator meets something that can ask.
 
-Owns nothing; awaits only what it is given. Invariant: the script is closed when this returns, however it returns.
+Owns nothing; awaits what it is given, and others' turn where a script pauses. Invariant: the script is closed when this
+returns, however it returns.
 """
 
 from __future__ import annotations
@@ -9,11 +10,18 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
+import trio
 
 from actors.trading.errors import VenueRefused
 from actors.venues.dialect import Call, Script
+from actors.venues.dialogue import PAUSE
 
 T = TypeVar("T")
+
+
+async def _others_turn() -> msgspec.Raw:
+    await trio.lowlevel.checkpoint()
+    return msgspec.Raw(b"")
 
 
 async def drive(script: Script[T], ask: Callable[[Call], Awaitable[msgspec.Raw]]) -> T:
@@ -22,7 +30,7 @@ async def drive(script: Script[T], ask: Callable[[Call], Awaitable[msgspec.Raw]]
         call = next(script)
         while True:
             try:
-                result = await ask(call)
+                result = await (ask(call) if call is not PAUSE else _others_turn())
             except VenueRefused as refusal:
                 call = script.throw(refusal)
             else:

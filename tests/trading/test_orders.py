@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -422,3 +423,15 @@ def test_however_many_have_ended_a_step_forgets_a_few() -> None:
     orders = [ended(table, f"{number}", ts=20) for number in range(3 * FORGOTTEN_AT_ONCE)]
     assert forget(table, 50) >= 3
     assert not any(table.known(news(order)) for order in orders)
+
+
+def test_an_operators_order_that_came_while_the_question_was_out_stays_known() -> None:
+    """The answer was written before it; only what was known when it was asked, and is not shown, is gone."""
+    table = OrderTable()
+    by_hand = VenueOrder("", "h1", "", NAME, Side.BID, 900, 5, 0, OrderStatus.OPEN, 10)
+    table.note_foreign(by_hand)
+    known = table.foreign_ids()
+    table.note_foreign(msgspec.structs.replace(by_hand, venue_id="h2", price=910))
+    table.forget_foreign(known)
+    assert table.foreign(NAME) == [(Side.BID, 910, 5)]
+    assert table.foreign_ids() == {"h2"}

@@ -9,6 +9,7 @@ import msgspec
 
 from actors.trading.errors import VenueRefused
 from actors.venues.dialect import Call, Script
+from actors.venues.dialogue import PAUSE
 
 
 def raw(value: Any) -> msgspec.Raw:
@@ -28,6 +29,9 @@ def drive(script: Script[Any], venue: Callable[[Call, dict[str, Any]], Any]) -> 
     try:
         call = next(script)
         while True:
+            if call is PAUSE:
+                call = script.send(raw(None))
+                continue
             calls.append(call)
             answer = venue(call, msgspec.json.decode(call.params))
             if isinstance(answer, Refusal):

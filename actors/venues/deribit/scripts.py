@@ -192,7 +192,7 @@ class Conversations:
         request = call("private/get_open_orders_by_currency", params, kind="open_orders")
         resting = yield from ask(request, list[rows.OrderRow])
         ours = [row for row in resting if underlying_of(row.instrument_name) == underlying]
-        return readable(self._reader.order, ours, request)
+        return (yield from readable(self._reader.order, ours, request))
 
     def order_state(self, client_id: str, venue_id: str, instrument: str) -> Script[VenueOrder | None]:
         """By venue id, else by label, else from the instrument's history; None proves only that no trace is left."""
@@ -207,7 +207,7 @@ class Conversations:
             call("private/get_order_history_by_instrument", recent),
         ):
             listed = yield from ask(request, list[rows.OrderRow])
-            for order in readable(self._reader.order, listed, request):
+            for order in (yield from readable(self._reader.order, listed, request)):
                 if order.client_id == client_id:
                     return order
         return None
@@ -220,7 +220,7 @@ class Conversations:
             if refusal.code != ORDER_NOT_FOUND:
                 raise
             return None
-        return readable(self._reader.order, [row], request)[0]
+        return (yield from readable(self._reader.order, [row], request))[0]
 
     def positions(self, underlying: str) -> Script[dict[str, int]]:
         """Options in coin, the inverse perpetual in USD, as their steps are; shorts negative."""
@@ -228,7 +228,7 @@ class Conversations:
         answer = yield from ask(request, list[rows.PositionRow])
         held = [row for row in answer if underlying_of(row.instrument_name) == underlying and float(row.size)]
         yield from self._learn_missing(row.instrument_name for row in held)
-        counted = readable(lambda row: self._board.any(row.instrument_name).steps[row.size], held, request)
+        counted = yield from readable(lambda row: self._board.any(row.instrument_name).steps[row.size], held, request)
         return {row.instrument_name: steps for row, steps in zip(held, counted, strict=True) if steps}
 
     def fills_since(self, since_ms: int, underlying: str) -> Script[list[Fill]]:
@@ -254,7 +254,7 @@ class Conversations:
         ours = [row for row in found.values() if underlying_of(row.instrument_name) == underlying]
         yield from self._learn_missing(row.instrument_name for row in ours)
         ours.sort(key=lambda row: row.timestamp)
-        return readable(self._reader.fill, ours, request)
+        return (yield from readable(self._reader.fill, ours, request))
 
     def account_state(self, underlying: str) -> Script[AccountState]:
         """A venue that does not say is taken to have no lock: its refusals tell."""

@@ -211,7 +211,7 @@ class Conversations:
         request = call("private/get_open_orders", {"subaccount_id": self._writer.subaccount}, kind="open_orders")
         answer = yield from ask(request, rows.OrderPage)
         ours = [row for row in answer.orders if underlying_of(row.instrument_name) == underlying]
-        return readable(self._reader.order, ours, request)
+        return (yield from readable(self._reader.order, ours, request))
 
     def order_state(self, client_id: str, venue_id: str, since_ms: int) -> Script[VenueOrder | None]:
         """By venue id, else among the resting, else in the history since then; None proves only that no trace is left."""
@@ -246,7 +246,7 @@ class Conversations:
         answer = yield from ask(request, rows.PositionPage)
         held = [row for row in answer.positions if underlying_of(row.instrument_name) == underlying]
         yield from self._learn_missing(row.instrument_name for row in held)
-        counted = readable(lambda row: self._board.any(row.instrument_name).steps[row.amount], held, request)
+        counted = yield from readable(lambda row: self._board.any(row.instrument_name).steps[row.amount], held, request)
         return {row.instrument_name: steps for row, steps in zip(held, counted, strict=True) if steps}
 
     def fills_since(self, since_ms: int, underlying: str) -> Script[list[Fill]]:
@@ -265,7 +265,7 @@ class Conversations:
         yield from self._learn_missing(row.instrument_name for row in ours)
         ours.reverse()
         ours.sort(key=lambda row: row.timestamp)
-        return readable(self._reader.fill, ours, request)
+        return (yield from readable(self._reader.fill, ours, request))
 
     def _learn_missing(self, names: Iterable[str]) -> Script[None]:
         """Teach the board instruments that are no longer (or not yet) listed, one query each."""
