@@ -34,7 +34,7 @@ What comes alone waits for no turn and no bag: the quoter looks at once, and an 
 
 and of what comes back (memory channel; every one counts):
 
-    private link -> Clerk -> OrderTable, Exposure, journal -> doorbell of the instrument's quoter
+    private link -> Clerk -> OrderTable, Exposure, journal -> Crier, unless the answer would be to wait
 
 Between processes: mailboxes.py's messages, one JSON line each, over the child's stdin and stdout (pipes.py, hosting.py,
 child.py). End of file means that the other side died: a cell stops as on SIGTERM, the guard acts.

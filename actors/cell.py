@@ -143,6 +143,7 @@ class Cell:
     def _introduce(self) -> None:
         """Who tells whom."""
         self.market.on_changed = self.crier.tell_one
+        self.clerk.on_changed = self._orders_changed
         self.market.on_venue = self._on_venue
         self.market.on_index = self._on_index
         self.risk.greeks = self.valuation.book
@@ -226,9 +227,7 @@ class Cell:
     async def _keep_quoting(self, name: str) -> None:
         """Restarts one quoter after a crash, its orders cancelled first; too many crashes quarantine the instrument."""
         rule = self.all_settings.supervision
-        restarts = Restarts(
-            RestartRule(rule.quoter_max_restarts, rule.quoter_period_s, rule.backoff_s, rule.backoff_max_s)
-        )
+        restarts = Restarts(RestartRule(rule.quoter_max_restarts, rule.quoter_period_s, rule.backoff_s, rule.backoff_max_s))
         while True:
             self.quoted_ever[name] = None
             try:
@@ -297,7 +296,6 @@ class Cell:
             name = instrument.name
             self.instruments[name] = instrument
             self.quoters[name] = self._quoter(name)
-            self.clerk.listeners[name] = lambda name=name: self.quoters[name].hear_orders()  # type: ignore[misc]
             self.risk.exposure.refresh(name)
         self._allot()
 
@@ -353,6 +351,10 @@ class Cell:
         self.valuation.on_index(price)
         if not self.strategy.uses_book:
             self._tell_all()
+
+    def _orders_changed(self, name: str) -> None:
+        if name in self.quoters and self.quoters[name].heeds_orders():
+            self.crier.tell((name,))
 
     def _tell_all(self) -> None:
         """Nearest the money first: there a stale quote costs most."""

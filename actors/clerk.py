@@ -1,9 +1,9 @@
 """The clerk: applies every answer, notification and query result to order truth, exactly once and in order.
 
 Owns the desk's inbox, the order table's upkeep and the counters. Sends nothing and decides no quote; it tells risk what
-changed, rings the doorbells, and hands refusals that mean more than themselves (rate, margin, protection, a key that is
-refused) to whoever answers for them. Invariant: positions move by fills alone, each by trade id once, whoever's order
-it was.
+changed and the crier whose orders did, and hands refusals that mean more than themselves (rate, margin, protection, a
+key that is refused) to whoever answers for them. Invariant: positions move by fills alone, each by trade id once, whoever's
+order it was.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class DeskFigures:
 
 
 class Clerk:
-    """Keeper of `orders`. Calls `listeners[instrument]` whenever an instrument's orders or position changed."""
+    """Keeper of `orders`. Calls `on_changed` whenever an instrument's orders or position changed."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Clerk:
         self.orders = orders
         self.risk = risk
         self.figures = DeskFigures()
-        self.listeners: dict[str, Callable[[], None]] = {}
+        self.on_changed: Callable[[str], None] = lambda instrument: None
         self._changed: dict[str, None] = {}
         self._applying = False
         self.unknown_bell = Doorbell()
@@ -327,6 +327,4 @@ class Clerk:
         """Once per instrument for all that was applied in one go."""
         changed, self._changed = self._changed, {}
         for instrument in changed:
-            hear = self.listeners.get(instrument)
-            if hear is not None:
-                hear()
+            self.on_changed(instrument)

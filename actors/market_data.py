@@ -1,4 +1,4 @@
-"""The market-data actor, one per cell: public link to books, tickers and the index; who quotes is told by doorbell.
+"""The market-data actor, one per cell: public link to books, tickers and the index; the crier hears what changed.
 
 Owns the picture of every instrument of the cell and knows how fresh each is. Never decides, never logs per tick, never
 logs in (on Derive any logged-in socket's drop would fire cancel-on-disconnect). Invariant: a picture is only what the

@@ -102,19 +102,17 @@ class Quoter:
             self.refused = answer.reason
             self._desk.pull(self._name, answer.reason)
 
-    def hear_orders(self) -> None:
-        """Our orders here or the position changed: time to decide again, unless the answer is to wait, or it came out as
-        wished.
-
-        That is the usual case, and most of what there is to hear; it is found out here, without waking anybody.
-        """
+    def heeds_orders(self) -> bool:
+        """Our orders here or the position changed: whether to look again. Not if the answer would be to wait, nor if it came
+        out as wished, which is the usual case and most of what there is to hear."""
         book = self.picture.book
         if self.strategy.uses_book:
-            waits = book is not None and book.ts_ms <= self._orders.last_change_ms(self._name)
+            # While a request is unanswered no book can be read; the last answer has us look.
+            changed_ms = self._orders.last_change_ms(self._name)
+            waits = book is not None and (book.ts_ms <= changed_ms or self._orders.in_flight(self._name))
         else:
             waits = self._comes_as_wished()
-        if not waits or self.unquotable():
-            self.picture.bell.ring()
+        return not waits or bool(self.unquotable())
 
     def _comes_as_wished(self) -> bool:
         """Nothing was filled, and what we asked for rests, or the last of the answers will have us asked again."""

@@ -77,8 +77,7 @@ class Truth:
         now = trio.current_time()
         for order in list(self.desk.orders.live()):
             self.desk.orders.lost(order, now)
-        for name in self.desk.clerk.listeners:
-            self.desk.risk.exposure.refresh(name)
+            self.desk.risk.exposure.refresh(order.instrument)
         if "leaving" not in self.desk.blocks:
             self.desk.clerk.on_event("warning", f"private link down: {reason}")
 

@@ -190,10 +190,9 @@ class FiguresAgree(Check):
             self._compare(self._claims.pop(0))
 
     def _has_left(self, claim: Claim, row: Row) -> bool:
-        """In the very nanosecond of its claim, but after it hung up: of that it knows nothing."""
-        return claim.at_ns == row["t"] and not any(
-            door.peer in claim.sessions and not door.closed_ns for door in self.replay.doors.values()
-        )
+        """In the very nanosecond of its claim, but after it hung up where fills are told: of that it knows nothing."""
+        told = [door for door in self.replay.doors.values() if door.peer in claim.sessions and door.wallet]
+        return claim.at_ns == row["t"] and all(door.closed_ns for door in told)
 
     def close(self) -> None:
         for claim in self._claims:
