@@ -142,8 +142,8 @@ def test_figures_must_agree_to_the_last_digit(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("hung_up", "knows"), [((1, 2), False), ((2,), False), ((1,), True), ((), True)])
 def test_what_is_filled_in_the_moment_of_a_claim_is_known_to_who_is_there(hung_up: tuple[int, ...], knows: bool) -> None:
-    """The operator's order is hit in the nanosecond of the cell's last word: no fault of a cell that has hung up where it had
-    logged in. The public connection tells nobody of fills."""
+    """The operator's order is hit in the nanosecond of the cell's last word: no fault of a cell that has hung up where it
+    had logged in. The public connection tells nobody of fills."""
     day = clean_day()
     day.order("hand", label="by-hand-1")
     for session in hung_up:
