@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
 
-import attrs
 import msgspec
 
 from actors.trading.executions import Executions
@@ -55,8 +54,7 @@ for _state in OrderState:
     _state.is_live = _state not in _FINAL.values()  # whatever has not ended may rest, an unknown order too
 
 
-@attrs.define(eq=False)
-class Order:
+class Order(msgspec.Struct, eq=False, gc=False):
     """One order of ours. Prices in ticks, amounts in steps; times: `_at` trio's clock, `_ms`/`_s` the venue's."""
 
     client_id: str

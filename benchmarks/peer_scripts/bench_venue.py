@@ -23,7 +23,8 @@ from benchmarks.peer_scripts.bench_board import INDEX, Option, Resting, order_id
 from benchmarks.peer_scripts.bench_sockets import Connection, Hub
 
 TIMEOUT_S = 60.0
-QUIET_NS = 250_000_000
+QUIET_NS = 50_000_000
+"""A storm is over when nothing has come for so long: what a later fit of the surface moves is not of it."""
 REPUBLISH_NS = 4_000_000_000
 SETTLED_S = 0.3
 """After the last order of the start, before anything is measured: every client has read its answers by then."""
@@ -264,7 +265,7 @@ class Venue:
     def storm(self, question: dict[str, Any]) -> dict[str, Any]:
         """Everything moves at once: `what` is `index` (one print, of `index`) or `books` (one of every instrument).
 
-        Until `orders` requests have come, cancels included, or nothing more comes for a quarter of a second.
+        Until `orders` requests have come, cancels included, or nothing more comes for a while.
         """
         client = self.client(question["path"])
         run = client.run = Run(0, 0)
