@@ -105,7 +105,7 @@ async def _announce(cell: Cell, child: Child) -> None:
         await trio.sleep(0.02)
     child.pipe.send(Ready("", cell.truth.facts.restore_cancel_on_disconnect))
     cell.stalls.begin()
-    await keep_house(lambda: cell.desk.may_send)
+    await keep_house(lambda: not cell.desk.link.is_up)
 
 
 async def _show(cell: Cell, child: Child) -> None:

@@ -4,9 +4,9 @@ Counting references frees nearly all that the path from tick to order makes; the
 pass over everything a cell holds takes tens of milliseconds, which is a stall. So: what exists shortly before quoting is
 frozen (no pass looks at it again); after that only what came since is searched, every TIDY_S, and what survives is frozen
 too. Left to itself the collector counts allocations, and in a crowd of ticks it spent a twentieth of the CPU on finding
-nothing. Cycles that die frozen (a lost connection's tasks, mostly) are found by a full pass when nothing is quoted anyway:
-after a connection was lost, before reconciling ends. Freezing loses nothing that reference counts would free. Invariant:
-a full pass runs only while the desk may not send.
+nothing. Cycles that die frozen (a lost connection's tasks, mostly) are found by a full pass while the order link is down:
+never on the way out, nor while somebody is only told to wait, for then orders rest that may have to be cancelled. Freezing
+loses nothing that reference counts would free. Invariant: a full pass runs only while nothing could be sent anyway.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def sweep() -> None:
     gc.freeze()
 
 
-async def keep_house(may_send: Callable[[], bool]) -> None:
-    """Forever, after `tame`."""
-    was_up = True
+async def keep_house(is_cut_off: Callable[[], bool]) -> None:
+    """Forever, after `tame`. `is_cut_off`: nothing could be sent now, whatever happens."""
+    was_cut_off = False
     while True:
         await trio.sleep(TIDY_S)
-        is_up = may_send()
-        if is_up:
+        now_cut_off = is_cut_off()
+        if not now_cut_off:
             gc.collect(0)
             gc.freeze()
-        elif was_up:
+        elif not was_cut_off:
             sweep()
-        was_up = is_up
+        was_cut_off = now_cut_off

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gc
 import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
 import trio
 
-from actors.housekeeping import keep_house, tame
+from actors.housekeeping import TIDY_S, keep_house, tame
 from actors.mailboxes import Inbox
 from actors.stalls import BINS_S, BOUND_S, StallWatch
 
@@ -66,21 +67,36 @@ async def test_sleeping_is_no_stall() -> None:
     assert watch.stalls == 0
 
 
-async def test_the_collector_searches_everything_only_while_nothing_is_quoted(
+class Cyclic:
+    """Only the collector can free it."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+async def test_the_collector_searches_everything_only_while_nothing_could_be_sent(
     usual_collector: None, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """Frozen while quotes are out; thawed, searched and frozen again once the desk may not send."""
-    quoting = True
+    """What came since the last look is searched and frozen, often; all of it once a connection, when that is lost."""
+    is_cut_off = False
     tame()
     assert gc.get_freeze_count() > 0
     assert gc.get_threshold()[1] > 1_000_000
     full_passes = gc.get_stats()[2]["collections"]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(keep_house, lambda: quoting)
+        nursery.start_soon(keep_house, lambda: is_cut_off)
         await trio.sleep(60)
+        young = weakref.ref(Cyclic())
+        old = [Cyclic()]
+        await trio.sleep(2 * TIDY_S)
+        assert young() is None
+        frozen = weakref.ref(old.pop())
+        await trio.sleep(60)
+        assert frozen() is not None
         assert gc.get_stats()[2]["collections"] == full_passes
-        quoting = False
+        is_cut_off = True
         await trio.sleep(60)
+        assert frozen() is None
         assert gc.get_stats()[2]["collections"] == full_passes + 1
         nursery.cancel_scope.cancel()
 
