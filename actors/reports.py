@@ -1,7 +1,7 @@
 """What a cell tells of itself: the snapshot for the live table and the figures of a whole run.
 
-Reads the actors, changes nothing, never awaits. Invariant: every figure of one snapshot is of one moment, for nothing
-here yields.
+Reads the actors, changes nothing. Invariant: a row is of one moment, and so is everything beside the rows; only between two
+handfuls of rows does anybody else have a turn.
 """
 
 from __future__ import annotations
