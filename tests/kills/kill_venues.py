@@ -17,6 +17,8 @@ BY_HAND = "by-hand"
 """Label of the operator's own orders."""
 DERIVE_LIFE_S = 310.0
 """Of a signature, at as many orders as these makers have."""
+PUMP_S = 0.02
+"""The exchange notices a silence up to a beat of its pump late."""
 ORDER_MODES = ("orders", "mass")
 
 Ask = Callable[..., Any]
@@ -87,7 +89,7 @@ DERIBIT = KillVenue(
     name="deribit",
     ordering=("private/buy", "private/sell", "private/edit", "private/mass_quote"),
     reconciling=frozenset({"private/get_open_orders_by_currency", "private/get_positions"}),
-    cut_bound_s=2.0 * ORDER_HEARTBEAT_S,
+    cut_bound_s=2.0 * (ORDER_HEARTBEAT_S + PUMP_S),
     cut_means="the exchange hears nothing for one heartbeat, asks, and hangs up after another (10 s each)",
     list_options=_deribit_options,
     words=lambda facts: ["-exchange", "deribit"],
