@@ -22,7 +22,6 @@ from actors.console.secrets import remember
 from actors.mailboxes import Alive, Birth, Farewell, Message, Stop
 from actors.pipes import Pipe, hear_signals, own_pipe
 
-WATCH_S = 0.02
 LOOKS = 50
 """Looks at the parent's last word within the time that it may be silent."""
 

@@ -18,13 +18,16 @@ import attrs
 import trio
 from loguru import logger
 
-from actors.child import WATCH_S, Child, main
+from actors.child import Child, main
 from actors.clock import Clock
 from actors.journal import Journal
 from actors.mailboxes import Acting, AllDone, Birth, CellBorn, CellGone, Farewell, Message, Ready
 from actors.pipes import kill_exactly, start_ticks
 from actors.sweeper import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S, Sweeper, until_none
 from actors.venues.rest import RestLink
+
+WATCH_S = 0.02
+"""Between two looks at whether it is needed."""
 
 
 @attrs.define
