@@ -1,11 +1,11 @@
 """The crier: has the quoters look at what is new, a few at a time and in order.
 
-Owns the line of those who are still to look. A thousand bells rung at once would all be answered before the loop looks
-at a socket again, and the first new order would leave after the last decision; so a handful looks, and then everybody
-else has a turn: the desk, the links. They look in the crier's own turn, for a pass of the scheduler each costs as much as
-a look at the clocks and a signature together; who cannot (busy, crashed, at his end) has his bell rung. News that comes
-alone does not even wait for the crier. Decides nothing. Invariant: whoever is owed news keeps his place in the line
-however much newer news comes, and looks once for all of it.
+Owns the line of those who are still to look. A thousand bells rung at once would all be answered before the loop looks at
+a socket again, and the first new order would leave after the last decision; so a handful looks, and then everybody else
+has a turn: the desk, the links. They look in the crier's own turn, for waking a task for each would be work that decides
+nothing; who cannot (busy, crashed, at his end) has his bell rung. News that comes alone does not even wait for the crier.
+Decides nothing. Invariant: whoever is owed news keeps his place in the line however much newer news comes, and looks once
+for all of it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Owned by nobody once made: a snapshot is written by the cell, crosses a pipe as JSON (msgspec reads and writes these
 classes as they are) and is only read after that. Prices are floats in the instrument's premium, amounts in contracts:
-for the eye, never for an order. Holds no secret. Invariant: every figure is of the moment
-`time_s`, those of the rows of the few milliseconds before it.
+for the eye, never for an order. Holds no secret. Invariant: every figure is of the moment `time_s`, those
+of the rows of the milliseconds before it.
 """
 
 from __future__ import annotations

@@ -40,8 +40,7 @@ class OrderState(StrEnum):
     """It may rest at the venue now, or come to. A plain attribute of each state: it is asked some fifty times a tick."""
 
 
-FORGOTTEN_AT_ONCE = 500
-"""Ended orders: half a millisecond's work."""
+FORGOTTEN_AT_ONCE = 500  # so that however many have ended, nobody waits for long
 OPEN, PLACING, UNKNOWN = OrderState.OPEN, OrderState.PLACING, OrderState.UNKNOWN
 BID, ASK = Side.BID, Side.ASK
 _FINAL = {
@@ -183,6 +182,7 @@ class OrderTable:
         self._touch(news.instrument, news.ts_ms)
 
     def foreign_ids(self) -> set[str]:
+        """The venue's ids of the account's orders that are not ours, as far as they are known."""
         return set().union(*self._foreign.values())
 
     def forget_foreign(self, gone: set[str]) -> None:
