@@ -38,6 +38,7 @@ from actors.trading.exposure import Exposure
 from actors.trading.instruments import Instrument
 from actors.trading.lives import shortest_life
 from actors.trading.orders import OrderTable
+from actors.trading.quotes import Terms
 from actors.trading.restarts import RestartRule, Restarts
 from actors.trading.strategies import Inventory, Strategy, build
 from actors.truth import Proof, Truth
@@ -363,9 +364,9 @@ class Cell:
             names.sort(key=lambda name: abs(self.instruments[name].strike - price))
         self.crier.tell(names)
 
-    def _terms(self, name: str) -> tuple[tuple[str, float], ...]:
+    def _terms(self, name: str) -> Terms:
         quoter = self.quoters.get(name)
-        return quoter.wish.terms if quoter is not None and quoter.wish is not None else ()
+        return quoter.wish.terms if quoter is not None and quoter.wish is not None else {}
 
     def _on_worst(self, name: str) -> None:
         """Greeks follow every change of what is held, their limits of what could be filled too."""

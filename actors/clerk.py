@@ -25,6 +25,7 @@ from actors.trading.actions import ActionKind
 from actors.trading.errors import VenueRefused
 from actors.trading.instruments import Instrument, Side
 from actors.trading.orders import Order, OrderState, OrderTable
+from actors.trading.quotes import Terms
 from actors.venues.dialect import (
     AccountState,
     Dialect,
@@ -47,7 +48,7 @@ WORDS = {kind: kind.value for kind in ActionKind}
 """Plain texts: an enum's `value` costs two calls, each time."""
 
 
-class Answered(msgspec.Struct, frozen=True):
+class Answered(msgspec.Struct, frozen=True, gc=False):
     """The end of one order request, on its way to the table."""
 
     posted: Posted
@@ -57,6 +58,19 @@ class Answered(msgspec.Struct, frozen=True):
     old: Order | None = None
     outcome: Outcome | None = None
     """What the answer proves, where it had to be read with others' (mass quotes); None: still to be read."""
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """An order request on its way, called with how it ended. A record and not a closure: the collector would look at six
+    objects for each request that waits."""
+
+    take: Callable[[Answered], None]
+    action: ActionKind
+    order: Order
+    old: Order | None
+
+    def __call__(self, posted: Posted) -> None:
+        self.take(Answered(posted, self.action, self.order, self.old))
 
 
 @attrs.define
@@ -95,7 +109,7 @@ class Clerk:
         self.refused_since: dict[str, float] = {}
         """By instrument: since when a side of it has been refused (trio's clock); the desk decides what that means."""
         self.fatal: VenueRefused | None = None
-        self.explain: Callable[[str], tuple[tuple[str, float], ...]] = lambda instrument: ()
+        self.explain: Callable[[str], Terms] = lambda instrument: {}
         """The terms of the present quote of an instrument: kept with each order, journalled with each of its fills."""
         self.on_event: Callable[[str, str], None] = lambda level, text: None
         self.on_rate: Callable[[Pool], None] = lambda pool: None
@@ -189,7 +203,7 @@ class Clerk:
         ours = order is not None or fill.label.startswith(self.label.cell_prefix)
         if ours:
             self._count_fill(fill)
-        terms = {} if order is None else dict(order.terms)
+        terms = {} if order is None else order.terms
         self._journal.write("fill", ours=ours, terms=terms, **msgspec.structs.asdict(fill))
         self.touched(fill.instrument)
 

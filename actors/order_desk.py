@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 import trio
 
-from actors.clerk import Answered, Clerk
+from actors.clerk import Answered, Asked, Clerk
 from actors.clock import Clock
 from actors.console.settings import QuotingSettings
 from actors.mailboxes import CALM_S, Doorbell
@@ -70,6 +70,7 @@ class OrderDesk:
         self.link = link
         self.label = label
         self.clerk = clerk
+        self._take = clerk.take
         self.orders = clerk.orders
         self.risk = clerk.risk
         self.budget = Budget({}, None)
@@ -480,7 +481,7 @@ class OrderDesk:
         self.clerk.sent(kind, order)
         self._served[order.instrument] = now
         self.budget.spend(call.pool, now, instrument=order.instrument)
-        sent = self.link.post(call, lambda posted: self.clerk.take(Answered(posted, kind, order, old)))
+        sent = self.link.post(call, Asked(self._take, kind, order, old))
         if not sent:
             self._unsend(kind, order, old)
             self.clerk.touched(order.instrument)

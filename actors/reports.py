@@ -179,7 +179,7 @@ def _row(cell: Cell, name: str, now: float) -> InstrumentRow:
         quote_age_s=max(ages) if ages else None,
         state=_state(cell, name, bid, ask),
         reason=quoter.refused or (wish.reason if wish else ""),
-        terms=dict(wish.terms) if wish else {},
+        terms=wish.terms if wish else {},
         decimals=_decimals(instrument.tick_float),
     )
 

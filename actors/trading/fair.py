@@ -86,4 +86,4 @@ def stand(fair: float, half: float, skew: float, fee: float, max_skew: float, te
     """
     leaning = max(-max_skew * half, min(max_skew * half, skew))
     bid, ask = min(fair + leaning - half, fair - fee), max(fair + leaning + half, fair + fee)
-    return Wish(bid, ask, terms=(("fair", fair), *terms, ("fee", fee), ("half_spread", half), ("skew", leaning)))
+    return Wish(bid, ask, terms={"fair": fair, **dict(terms), "fee": fee, "half_spread": half, "skew": leaning})

@@ -18,7 +18,7 @@ import msgspec
 
 from actors.trading.executions import Executions
 from actors.trading.instruments import Side
-from actors.trading.quotes import Quote
+from actors.trading.quotes import Quote, Terms
 from actors.venues.dialect import Fill, OrderRequest, OrderStatus, VenueOrder
 
 
@@ -80,7 +80,7 @@ class Order(msgspec.Struct, eq=False, gc=False):
     unknown_since: float | None = None
     changed_ms: int = 0
     reason: str = ""
-    terms: tuple[tuple[str, float], ...] = ()
+    terms: Terms = {}
     """What made its price, when it was sent."""
 
     @property

@@ -161,7 +161,7 @@ def _for_volatility(wish: Wish, view: View, own: ProtectionSettings) -> Wish:
     if wish.bid is None or wish.ask is None:
         return wish
     added = (wish.ask - wish.bid) / 2 * own.vol_widening * (realised / implied - 1)
-    terms = (*wish.terms, ("vol_widening", added))
+    terms = wish.terms | {"vol_widening": added}
     return msgspec.structs.replace(wish, bid=wish.bid - added, ask=wish.ask + added, terms=terms)
 
 
@@ -177,7 +177,7 @@ def _least_edge(wish: Wish, view: View, own: ProtectionSettings) -> Wish:
     ask = None if wish.ask is None else max(wish.ask, fair.price + least)
     if bid == wish.bid and ask == wish.ask:
         return wish
-    return msgspec.structs.replace(wish, bid=bid, ask=ask, terms=(*wish.terms, ("min_edge", least)))
+    return msgspec.structs.replace(wish, bid=bid, ask=ask, terms=wish.terms | {"min_edge": least})
 
 
 # -- size

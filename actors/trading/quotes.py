@@ -9,6 +9,9 @@ import msgspec
 
 from actors.trading.instruments import Side
 
+Terms = dict[str, float]
+"""The terms that made bid and ask, by name. Never changed once made; a dict of numbers is nothing the collector looks at."""
+
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
     """One side: price in smallest ticks, amount in steps; the amount is the whole size wanted at rest."""
@@ -31,8 +34,8 @@ class QuotePair(msgspec.Struct, frozen=True, gc=False):
     """Why a side (or both) is missing, in words for the operator; empty for a full pair."""
     urgency: float = 0.0
     """Money (quote currency) lost if what rests stays where it is; sorts the desk's work, highest first."""
-    terms: tuple[tuple[str, float], ...] = ()
-    """The explanation: the terms that made bid and ask, by name."""
+    terms: Terms = {}
+    """The explanation."""
 
     def side(self, side: Side) -> Quote | None:
         return self.bid if side is Side.BID else self.ask

@@ -18,7 +18,7 @@ from actors.trading.books import Market, present, steps_at_most
 from actors.trading.instruments import Instrument, Side
 from actors.trading.protections import protect, refusal, size_by_vega
 from actors.trading.quotes import Quote, QuotePair
-from actors.trading.strategies import Inventory, Strategy, Terms, View, Wish, no_wish
+from actors.trading.strategies import Inventory, Strategy, View, Wish, no_wish
 
 FORCED_AFTER_REFRESHES = 5
 """Any difference older than this many refreshes is corrected, whatever the threshold."""
@@ -45,7 +45,7 @@ def widened(wish: Wish, min_spread_bps: float) -> Wish:
     half = mid * min_spread_bps / 20_000
     if mid <= 0 or (wish.ask - wish.bid) / 2 >= half:
         return wish
-    return msgspec.structs.replace(wish, bid=mid - half, ask=mid + half, terms=(*wish.terms, ("min_half_spread", half)))
+    return msgspec.structs.replace(wish, bid=mid - half, ask=mid + half, terms=wish.terms | {"min_half_spread": half})
 
 
 def guarded(wish: Wish, view: View, max_through_mark: float) -> Wish:
@@ -64,7 +64,7 @@ def guarded(wish: Wish, view: View, max_through_mark: float) -> Wish:
     ask = None if wish.ask is None else max(wish.ask, anchor - through)
     if bid == wish.bid and ask == wish.ask:
         return wish
-    return msgspec.structs.replace(wish, bid=bid, ask=ask, terms=(*wish.terms, ("mark_guard", anchor)))
+    return msgspec.structs.replace(wish, bid=bid, ask=ask, terms=wish.terms | {"mark_guard": anchor})
 
 
 # -- the crossing to ticks
@@ -138,8 +138,8 @@ def beside_venue(wish: Wish, view: View) -> Wish:
     if view.fair is None or not wish.terms:
         return wish
     venue = present(view.market.mark_vol)
-    vols = [("vol_points", 100 * view.fair.vol)] + ([] if venue is None else [("venue_vol_points", 100 * venue)])
-    return msgspec.structs.replace(wish, terms=(*wish.terms, *vols))
+    vols = {"vol_points": 100 * view.fair.vol} | ({} if venue is None else {"venue_vol_points": 100 * venue})
+    return msgspec.structs.replace(wish, terms=wish.terms | vols)
 
 
 def to_pair(
@@ -168,9 +168,9 @@ def to_pair(
     )
 
 
-def empty_pair(instrument: str, reason: str, *, version: int, decided_at: float, terms: Terms = ()) -> QuotePair:
+def empty_pair(instrument: str, reason: str, *, version: int, decided_at: float) -> QuotePair:
     """Both sides away from the market: what a quoter wants when its data is stale or its instrument is not tradable."""
-    return QuotePair(instrument, version, None, None, decided_at, reason, terms=terms)
+    return QuotePair(instrument, version, None, None, decided_at, reason)
 
 
 # -- is a difference worth a request?

@@ -36,4 +36,4 @@ def beside(pair: QuotePair, vol: float | None) -> QuotePair:
     """The pair with the published smile's vol among its terms; its prices are what they were."""
     if vol is None or not pair.terms:
         return pair
-    return msgspec.structs.replace(pair, terms=(*pair.terms, ("venue_svi_vol_points", 100 * vol)))
+    return msgspec.structs.replace(pair, terms=pair.terms | {"venue_svi_vol_points": 100 * vol})

@@ -163,8 +163,7 @@ class VenueLink:
             return False
         now = trio.current_time()
         deadline = now + (self._settings.request_timeout_s if timeout_s is None else timeout_s)
-        self._pending.add(number, PendingCall(call, on_answer, now, deadline))
-        if deadline < self._alarm.deadline:
+        if self._pending.add(number, PendingCall(call, on_answer, now, deadline)):
             self._alarm.deadline = deadline
         self.counts.frames_out += 1
         outbox.stir()

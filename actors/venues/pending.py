@@ -6,7 +6,6 @@ Invariant: an entry leaves the table exactly once, by whichever of answer, deadl
 
 from __future__ import annotations
 
-import heapq
 import math
 from collections.abc import Callable
 
@@ -26,7 +25,7 @@ class Posted(msgspec.Struct, frozen=True, gc=False):
     """No answer, and none will be delivered: the venue may or may not have acted."""
 
 
-class PendingCall(msgspec.Struct, frozen=True):
+class PendingCall(msgspec.Struct, frozen=True, gc=False):
     call: Call
     on_answer: Callable[[Posted], None]
     sent_at: float
@@ -34,20 +33,22 @@ class PendingCall(msgspec.Struct, frozen=True):
 
 
 class PendingCalls:
-    """Table and deadline heap; entries answered in time leave the heap lazily."""
+    """Deadlines are only looked through when the earliest may have come: nearly every call is answered long before."""
 
     def __init__(self) -> None:
         self._by_id: dict[int, PendingCall] = {}
-        self._deadlines: list[tuple[float, int]] = []
+        self._none_before = math.inf
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def add(self, number: int, pending: PendingCall) -> None:
+    def add(self, number: int, pending: PendingCall) -> bool:
+        """Whether its deadline is the earliest that has to be watched now."""
         self._by_id[number] = pending
-        heapq.heappush(self._deadlines, (pending.deadline, number))
-        if len(self._deadlines) > 4 * len(self._by_id) + 256:
-            self._compact()
+        if pending.deadline >= self._none_before:
+            return False
+        self._none_before = pending.deadline
+        return True
 
     def take(self, number: int | str | None) -> PendingCall | None:
         """The call this id belongs to, now settled; None when it is unknown or already settled."""
@@ -59,24 +60,14 @@ class PendingCalls:
         """Everything, in the order it was sent."""
         entries = list(self._by_id.values())
         self._by_id.clear()
-        self._deadlines.clear()
         return entries
 
     def take_overdue(self, now: float) -> list[PendingCall]:
         """What is past its deadline, earliest first."""
-        overdue = []
-        while self._deadlines and self._deadlines[0][0] <= now:
-            pending = self._by_id.pop(heapq.heappop(self._deadlines)[1], None)
-            if pending is not None:
-                overdue.append(pending)
-        return overdue
+        late = [(pending.deadline, number) for number, pending in self._by_id.items() if pending.deadline <= now]
+        return [self._by_id.pop(number) for _, number in sorted(late)]
 
     def next_deadline(self) -> float:
-        """Infinite when nothing waits."""
-        while self._deadlines and self._deadlines[0][1] not in self._by_id:
-            heapq.heappop(self._deadlines)
-        return self._deadlines[0][0] if self._deadlines else math.inf
-
-    def _compact(self) -> None:
-        self._deadlines = [entry for entry in self._deadlines if entry[1] in self._by_id]
-        heapq.heapify(self._deadlines)
+        """Of what waits now; infinite when nothing does."""
+        self._none_before = min((pending.deadline for pending in self._by_id.values()), default=math.inf)
+        return self._none_before

@@ -7,12 +7,15 @@ Invariant: an exact conversion either gives the integer or raises ValueError; it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import ROUND_FLOOR, Decimal
 
 from actors.trading.instruments import Instrument, whole_units
 
 REMEMBERED = 1 << 16
 """A memory of conversions is emptied at this size: a hostile feed must not eat the machine."""
+REMEMBERED_LEVELS = 1 << 14
+"""Of levels fewer are kept, for each is some 300 bytes."""
 
 
 class Units(dict[str | float, int]):
@@ -36,11 +39,35 @@ class Units(dict[str | float, int]):
         return count
 
 
+class Levels(dict[tuple[str | float, str | float], tuple[int, int]]):
+    """A level of a book as it is on the wire, (price, amount), to (ticks, steps): ValueError for a price off the grid.
+
+    From one book to the next a level or two change, so that nearly all are found, and nothing is made for them.
+    """
+
+    def __init__(self, ticks: Units, steps: Units) -> None:
+        super().__init__()
+        self._ticks = ticks
+        self._steps = steps
+
+    def __missing__(self, level: tuple[str | float, str | float]) -> tuple[int, int]:
+        price, amount = level
+        if len(self) >= REMEMBERED_LEVELS:
+            self.clear()
+        units = self[level] = (self._ticks[price], self._steps[amount])
+        return units
+
+    def of(self, side: Iterable[tuple[str | float, str | float]]) -> tuple[tuple[int, int], ...]:
+        """One side of a book, in its order."""
+        return tuple(map(self.__getitem__, side))
+
+
 class Grids:
     """The memories of conversion, shared by all instruments of one tick or step."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, Decimal], tuple[Units, Units]] = {}
+        self._levels: dict[tuple[Decimal, Decimal], Levels] = {}
 
     def prices(self, instrument: Instrument) -> tuple[Units, Units]:
         """(exact ticks, ticks cut down)."""
@@ -49,6 +76,14 @@ class Grids:
     def amounts(self, instrument: Instrument) -> tuple[Units, Units]:
         """(exact steps, steps cut down)."""
         return self._of("amount", instrument.amount_step)
+
+    def levels(self, instrument: Instrument) -> Levels:
+        """Prices exact, amounts cut down."""
+        grid = instrument.tick, instrument.amount_step
+        known = self._levels.get(grid)
+        if known is None:
+            known = self._levels[grid] = Levels(self.prices(instrument)[0], self.amounts(instrument)[1])
+        return known
 
     def _of(self, what: str, unit: Decimal) -> tuple[Units, Units]:
         known = self._known.get((what, unit))

@@ -102,7 +102,7 @@ def test_standing_never_pays_through_fair_less_the_fee(half: float, skew: float,
     assert wish.ask is not None
     assert wish.bid <= 100.0 - fee
     assert wish.ask >= 100.0 + fee
-    assert dict(wish.terms).keys() == {"fair", "base", "fee", "half_spread", "skew"}
+    assert wish.terms.keys() == {"fair", "base", "fee", "half_spread", "skew"}
 
 
 def test_views_are_values() -> None:

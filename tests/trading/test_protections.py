@@ -123,7 +123,7 @@ def test_volatility_above_implied_widens_in_proportion() -> None:
     view = priced_view(index_moves=IndexMoves(3000.0, 0.0, 0.9))
     wide = protect(Wish(90.0, 110.0), view, ProtectionSettings(vol_widening=2.0))
     assert (wide.bid, wide.ask) == (pytest.approx(80.0), pytest.approx(120.0))
-    assert dict(wide.terms)["vol_widening"] == pytest.approx(10.0)
+    assert wide.terms["vol_widening"] == pytest.approx(10.0)
     calm = priced_view(index_moves=IndexMoves(3000.0, 0.0, 0.5))
     assert protect(Wish(90.0, 110.0), calm, ProtectionSettings(vol_widening=2.0)) == Wish(90.0, 110.0)
 

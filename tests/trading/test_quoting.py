@@ -366,7 +366,7 @@ def test_our_volatility_is_shown_beside_the_venues() -> None:
     chosen = settings(strategy="theoretical", size=1.0)
     maker = build(chosen, has_surface=True)
     ours = decide(maker, priced_view(vol=0.55, fair=fair_value(100.0)), Inventory(), chosen, version=1, decided_at=0.0)
-    assert dict(ours.terms)["vol_points"] == pytest.approx(60.0)
-    assert dict(ours.terms)["venue_vol_points"] == pytest.approx(55.0)
+    assert ours.terms["vol_points"] == pytest.approx(60.0)
+    assert ours.terms["venue_vol_points"] == pytest.approx(55.0)
     theirs = decide(maker, priced_view(vol=0.55), Inventory(), chosen, version=1, decided_at=0.0)
-    assert "vol_points" not in dict(theirs.terms)
+    assert "vol_points" not in theirs.terms

@@ -53,10 +53,10 @@ def test_a_curve_below_zero_has_no_vol() -> None:
 
 def test_beside_a_quote_it_changes_nothing_but_the_explanation() -> None:
     """Prices, sizes and reasons stay; a pair that nothing explains stays as it is."""
-    pair = QuotePair("X", 3, Quote(10, 1), Quote(12, 1), 0.0, terms=(("fair", 11.0),))
+    pair = QuotePair("X", 3, Quote(10, 1), Quote(12, 1), 0.0, terms={"fair": 11.0})
     shown = beside(pair, 0.6)
-    assert dict(shown.terms) == {"fair": 11.0, "venue_svi_vol_points": 60.0}
+    assert shown.terms == {"fair": 11.0, "venue_svi_vol_points": 60.0}
     assert msgspec.structs.replace(shown, terms=pair.terms) == pair
     assert beside(pair, None) is pair
-    bare = msgspec.structs.replace(pair, terms=())
+    bare = msgspec.structs.replace(pair, terms={})
     assert beside(bare, 0.6) is bare

@@ -61,10 +61,14 @@ def test_ids_come_back_as_text_too() -> None:
     assert table.take("12") is None
 
 
-def test_answered_calls_do_not_pile_up_behind_a_far_deadline() -> None:
-    """The heap of deadlines stays in proportion to what waits."""
+def test_the_watch_is_told_of_every_deadline_that_is_earlier_than_what_it_watches() -> None:
+    """And of no other; once it has looked, of whatever is earlier than what waited then."""
     table = PendingCalls()
-    for number in range(100_000):
-        table.add(number, PendingCall(Call("m"), lambda posted: None, 0.0, 1e9))
-        table.take(number)
-    assert len(table._deadlines) < 1000
+
+    def add(number: int, deadline: float) -> bool:
+        return table.add(number, PendingCall(Call("m"), lambda posted: None, 0.0, deadline))
+
+    assert [add(1, 5.0), add(2, 9.0), add(3, 4.0), add(4, 4.5)] == [True, False, True, False]
+    table.take(3)
+    assert table.next_deadline() == 4.5
+    assert [add(5, 4.6), add(6, 4.4)] == [False, True]

@@ -25,10 +25,9 @@ from actors.trading.books import Market, fair_mark, present
 from actors.trading.errors import ConfigError
 from actors.trading.instruments import OptionKind
 from actors.trading.pricing import SECONDS_PER_YEAR, Greeks, black76, greeks
+from actors.trading.quotes import Terms
 from actors.trading.settlement import index_share
 from actors.trading.surface import FairValue
-
-Terms = tuple[tuple[str, float], ...]
 
 
 class IndexMoves(msgspec.Struct, frozen=True, gc=False):
@@ -117,11 +116,11 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     ask: float | None
     reason: str = ""
     """Why a side is missing, or what bent it, in words for the operator."""
-    terms: Terms = ()
+    terms: Terms = {}
 
 
-def no_wish(reason: str, terms: Terms = ()) -> Wish:
-    return Wish(None, None, reason, terms)
+def no_wish(reason: str, terms: Terms | None = None) -> Wish:
+    return Wish(None, None, reason, terms or {})
 
 
 class Strategy(Protocol):

@@ -38,11 +38,11 @@ class Improve:
         bid, ask = self._side(Side.BID, view, mid), self._side(Side.ASK, view, mid)
         if bid is None or ask is None:
             return no_wish("a side of the market is empty and there is no mark to quote it from")
-        terms = [("reference_bid", bid[0]), ("reference_ask", ask[0])]
-        terms += [("improvement_bid", bid[1]), ("improvement_ask", ask[1])]
+        terms = {"reference_bid": bid[0], "reference_ask": ask[0]}
+        terms |= {"improvement_bid": bid[1], "improvement_ask": ask[1]}
         if mid is not None:
-            terms.append(("mid", mid))
-        return Wish(bid[0] + bid[1], ask[0] - ask[1], terms=tuple(terms))
+            terms["mid"] = mid
+        return Wish(bid[0] + bid[1], ask[0] - ask[1], terms=terms)
 
     def _side(self, side: Side, view: View, mid: float | None) -> tuple[float, float] | None:
         """Reference price and improvement on it, in premium; None when the side can be quoted from nothing."""

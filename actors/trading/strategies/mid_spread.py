@@ -37,7 +37,7 @@ class MidSpread:
 
 
 def _around(name: str, centre: float, half: float) -> Wish:
-    return Wish(centre - half, centre + half, terms=((name, centre), ("half_spread", half)))
+    return Wish(centre - half, centre + half, terms={name: centre, "half_spread": half})
 
 
 def build(parameters: Parameters, settings: QuotingSettings, limits: LimitSettings) -> MidSpread:

@@ -118,11 +118,11 @@ def near_best(wish: Wish, market: Market, inside: float) -> Wish:
     best_bid, best_ask = market.book.best(Side.BID), market.book.best(Side.ASK)
     if step is None or wish.bid is None or wish.ask is None:
         return wish
-    leaning = dict(wish.terms)["skew"]
+    leaning = wish.terms["skew"]
     bid = wish.bid if best_bid is None else min(wish.bid, market.price(best_bid) + step + max(0.0, leaning))
     ask = wish.ask if best_ask is None else max(wish.ask, market.price(best_ask) - step + min(0.0, leaning))
-    backed = (("behind_best_bid", bid - wish.bid), ("behind_best_ask", ask - wish.ask))
-    return Wish(bid, ask, wish.reason, (*wish.terms, *backed))
+    backed = {"behind_best_bid": bid - wish.bid, "behind_best_ask": ask - wish.ask}
+    return Wish(bid, ask, wish.reason, wish.terms | backed)
 
 
 def in_vol(wish: Wish, view: View, fee: float) -> Wish:
@@ -131,7 +131,7 @@ def in_vol(wish: Wish, view: View, fee: float) -> Wish:
     Convexity then sets a wing's bid nearer and its offer farther than money would. Where vega is too small to carry a
     distance (more than half the volatility), the money quote stands.
     """
-    terms = dict(wish.terms)
+    terms = wish.terms
     fair, vol, greeks = terms["fair"], view.vol, view.greeks
     if vol is None or greeks is None or wish.bid is None or wish.ask is None or greeks.vega <= 0:
         return wish
@@ -141,8 +141,8 @@ def in_vol(wish: Wish, view: View, fee: float) -> Wish:
     if max(down, up) > vol / 2 or low is None or middle is None or high is None:
         return wish
     bid, ask = fair + (low - middle) / money, fair + (high - middle) / money
-    points = (("bid_vol_points", -100 * down), ("ask_vol_points", 100 * up))
-    return Wish(min(bid, fair - fee), max(ask, fair + fee), wish.reason, (*wish.terms, *points))
+    points = {"bid_vol_points": -100 * down, "ask_vol_points": 100 * up}
+    return Wish(min(bid, fair - fee), max(ask, fair + fee), wish.reason, wish.terms | points)
 
 
 def build(parameters: Parameters, settings: QuotingSettings, limits: LimitSettings) -> Theoretical:

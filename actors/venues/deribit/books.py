@@ -21,8 +21,9 @@ class RunningBook:
     __slots__ = ("_asks", "_bids", "last_id")
 
     def __init__(self) -> None:
-        self._bids: dict[int, int] = {}
-        self._asks: dict[int, int] = {}
+        self._bids: dict[int, Level] = {}
+        """By price."""
+        self._asks: dict[int, Level] = {}
         self.last_id: int | None = None
 
     def start(self, change_id: int, bids: Iterable[Change], asks: Iterable[Change]) -> None:
@@ -41,7 +42,7 @@ class RunningBook:
 
     def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """(bids, asks), best first."""
-        return tuple(sorted(self._bids.items(), reverse=True)), tuple(sorted(self._asks.items()))
+        return tuple(sorted(self._bids.values(), reverse=True)), tuple(sorted(self._asks.values()))
 
     def _apply(self, change_id: int, bids: Iterable[Change], asks: Iterable[Change]) -> None:
         for side, changes in ((self._bids, bids), (self._asks, asks)):
@@ -49,5 +50,5 @@ class RunningBook:
                 if action == "delete" or amount == 0:
                     side.pop(price, None)
                 else:
-                    side[price] = amount
+                    side[price] = price, amount
         self.last_id = change_id

@@ -44,9 +44,7 @@ def market_decoder(kind: str, words: int, terms: Terms, channel: str) -> Decoder
 def read_grouped(terms: Terms, data: msgspec.Raw) -> tuple[BookUpdate]:
     """A whole book, best first."""
     book = _grouped.decode(data)
-    ticks, steps = terms.ticks, terms.loose_steps
-    bids = tuple([(ticks[price], steps[amount]) for price, amount in book.bids])
-    asks = tuple([(ticks[price], steps[amount]) for price, amount in book.asks])
+    bids, asks = terms.levels.of(book.bids), terms.levels.of(book.asks)
     return (BookUpdate(terms.instrument.name, book.timestamp, bids, asks),)
 
 

@@ -9,18 +9,30 @@ from __future__ import annotations
 from actors.trading.instruments import Instrument
 from actors.venues.board import Board as VenueBoard
 from actors.venues.deribit.books import RunningBook
-from actors.venues.units import Grids, Units
+from actors.venues.units import Grids, Levels, Units
 
 
 class Terms:
     """One instrument as orders and feeds need it."""
 
-    __slots__ = ("_grids", "book", "instrument", "loose_steps", "loose_ticks", "order_head", "state", "steps", "ticks")
+    __slots__ = (
+        "_grids",
+        "book",
+        "instrument",
+        "levels",
+        "loose_steps",
+        "loose_ticks",
+        "order_head",
+        "state",
+        "steps",
+        "ticks",
+    )
 
     ticks: Units
     loose_ticks: Units
     steps: Units
     loose_steps: Units
+    levels: Levels
 
     def __init__(self, instrument: Instrument, grids: Grids) -> None:
         self._grids = grids
@@ -34,6 +46,7 @@ class Terms:
         self.instrument = instrument
         self.ticks, self.loose_ticks = self._grids.prices(instrument)
         self.steps, self.loose_steps = self._grids.amounts(instrument)
+        self.levels = self._grids.levels(instrument)
         self.order_head = (
             f'{{"instrument_name":"{instrument.name}","type":"limit","time_in_force":"good_til_cancelled",'
             '"post_only":true,"reject_post_only":true,'

@@ -7,7 +7,7 @@ raises ValueError; market data of others is cut to the grid, and what is absent 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import partial
 from math import inf
@@ -186,13 +186,8 @@ def plain_text(number: rows.Num) -> str:
 def read_book(terms: Terms, data: msgspec.Raw) -> tuple[BookUpdate]:
     """A whole book, best first."""
     book = _book.decode(data)
-    bids, asks = _levels(terms, book.bids), _levels(terms, book.asks)
+    bids, asks = terms.levels.of(book.bids), terms.levels.of(book.asks)
     return (BookUpdate(terms.instrument.name, book.timestamp, bids, asks),)
-
-
-def _levels(terms: Terms, levels: Sequence[tuple[rows.Num, rows.Num]]) -> tuple[tuple[int, int], ...]:
-    ticks, steps = terms.ticks, terms.loose_steps
-    return tuple([(ticks[price], steps[amount]) for price, amount in levels])
 
 
 def _present(value: float | None) -> float | None:

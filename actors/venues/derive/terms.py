@@ -13,7 +13,7 @@ from actors.trading.errors import StrikemakerError
 from actors.trading.instruments import Instrument, decimal_text
 from actors.venues.board import Board as VenueBoard
 from actors.venues.derive.signing import asset_words
-from actors.venues.units import REMEMBERED, Grids, Units
+from actors.venues.units import REMEMBERED, Grids, Levels, Units
 
 REFERENCE_TOLERANCE = 0.01
 """The fee cap follows the index only when it moved by more; the cap's factor of three over the fee covers the rest."""
@@ -57,6 +57,7 @@ class Terms:
         "asset_words",
         "frame_heads",
         "instrument",
+        "levels",
         "loose_steps",
         "loose_ticks",
         "max_fee_e18",
@@ -81,6 +82,7 @@ class Terms:
         self.instrument = instrument
         self.ticks, self.loose_ticks, self.prices = self._board.prices(instrument)
         self.steps, self.loose_steps, self.amounts = self._board.amounts(instrument)
+        self.levels = self._board.levels(instrument)
         self.asset_words = asset_words(instrument.asset_address, instrument.sub_id) if instrument.asset_address else b""
         self.frame_heads = None
         if self.reference:
@@ -132,3 +134,7 @@ class Board(VenueBoard[Terms]):
         if wording is None:
             wording = self._amounts[instrument.amount_step] = Wording(instrument.amount_text, instrument.amount_e18)
         return *self._grids.amounts(instrument), wording
+
+    def levels(self, instrument: Instrument) -> Levels:
+        """Levels of its book, shared by all instruments of one tick and step."""
+        return self._grids.levels(instrument)

@@ -104,7 +104,7 @@ def test_a_locked_or_crossed_book_of_others_is_no_market() -> None:
 
 def test_terms_explain_the_prices() -> None:
     """Reference and improvement of each side are there by name."""
-    terms = dict(wish_of(market(*OTHERS, mark=102.0), min_spread_bps=5.0).terms)
+    terms = wish_of(market(*OTHERS, mark=102.0), min_spread_bps=5.0).terms
     assert (terms["reference_bid"], terms["improvement_bid"], terms["mid"]) == (100.0, pytest.approx(0.1), 102.5)
 
 

@@ -31,7 +31,7 @@ def wish_of(name: str, view: View, inventory: Inventory | None = None, **params:
 
 def sides(wish: Wish) -> tuple[float, float]:
     """Distance of bid and ask from fair."""
-    fair = dict(wish.terms)["fair"]
+    fair = wish.terms["fair"]
     assert wish.bid is not None
     assert wish.ask is not None
     return fair - wish.bid, wish.ask - fair
@@ -154,7 +154,7 @@ def test_gamma_near_the_strike_lowers_both_quotes() -> None:
     assert flat.bid is not None
     assert long.bid is not None
     assert long.bid < flat.bid
-    assert dict(long.terms)["gamma_charge"] > 0
+    assert long.terms["gamma_charge"] > 0
 
 
 def test_portfolio_vega_needs_a_vega_limit() -> None:
@@ -168,7 +168,7 @@ def test_the_rolling_horizon_ends_with_the_option() -> None:
     view = priced_view()
     for asked, counted in ((30.0, 7.0), (2.0, 2.0)):
         wish = wish_of("avellaneda_stoikov", view, sigma=0.5, horizon_days=asked)
-        assert dict(wish.terms)["model_half"] == pytest.approx(half_spread(0.1, 0.5, counted, 1.5))
+        assert wish.terms["model_half"] == pytest.approx(half_spread(0.1, 0.5, counted, 1.5))
 
 
 # -- what all three share
@@ -221,6 +221,6 @@ def test_in_vol_the_model_works_in_points_and_vega_makes_them_money() -> None:
     """A model half-spread of x vol points is x times vega in money."""
     view = priced_view(fair=fair_value(100.0))
     wish = wish_of("avellaneda_stoikov", view, in_vol=1, sigma=3.0)
-    terms = dict(wish.terms)
+    terms = wish.terms
     assert view.greeks is not None
     assert terms["half_spread"] == pytest.approx(terms["model_half"] * view.greeks.vega / 100)

@@ -35,7 +35,7 @@ def wish_of(view: View, inventory: Inventory | None = None, max_vega: float | No
 
 def halves(wish: Wish) -> tuple[float, float]:
     """Distance of bid and ask from fair."""
-    fair = dict(wish.terms)["fair"]
+    fair = wish.terms["fair"]
     assert wish.bid is not None
     assert wish.ask is not None
     return fair - wish.bid, wish.ask - fair
@@ -44,7 +44,7 @@ def halves(wish: Wish) -> tuple[float, float]:
 def test_flat_the_quote_is_symmetric_about_fair() -> None:
     """And its half-spread is the sum of the terms that explain it."""
     wish = wish_of(priced_view(fair=fair_value(100.0)))
-    terms = dict(wish.terms)
+    terms = wish.terms
     parts = ("base", "vol_of_vol", "adverse_selection", "expiry", "depth", "doubt", "fees")
     assert halves(wish) == (pytest.approx(terms["half_spread"]), pytest.approx(terms["half_spread"]))
     assert terms["half_spread"] == pytest.approx(sum(terms[name] for name in parts))
@@ -58,7 +58,7 @@ def test_flat_the_quote_is_symmetric_about_fair() -> None:
 def test_each_parameter_makes_its_own_term(param: str, term: str) -> None:
     """With everything else off, one parameter moves one term and the half-spread by it."""
     wish = wish_of(priced_view(fair=fair_value(100.0, uncertainty=0.4)), **(QUIET | {param: 2.0}))
-    terms = dict(wish.terms)
+    terms = wish.terms
     assert terms[term] > 0
     assert terms["half_spread"] == pytest.approx(terms[term] + terms["fees"])
 
@@ -66,7 +66,7 @@ def test_each_parameter_makes_its_own_term(param: str, term: str) -> None:
 def test_known_terms_have_known_sizes() -> None:
     """50 bps of 100 is 0.50; half a vol point of vega is vega / 200; three standard deviations of 0.2 are 0.60."""
     view = priced_view(fair=fair_value(100.0, uncertainty=0.2))
-    terms = dict(wish_of(view, base_bps=50.0, vol_of_vol_points=0.5, doubt_weight=3.0).terms)
+    terms = wish_of(view, base_bps=50.0, vol_of_vol_points=0.5, doubt_weight=3.0).terms
     assert view.greeks is not None
     assert terms["base"] == pytest.approx(0.5)
     assert terms["vol_of_vol"] == pytest.approx(view.greeks.vega / 200)
@@ -80,7 +80,7 @@ def test_adverse_selection_is_what_a_move_takes_over_our_reaction_time() -> None
     assert greeks is not None
     move = 3000.0 * 0.6 * (2.0 / (365 * 86400)) ** 0.5
     assert expected_move(view, 2.0) == pytest.approx(move)
-    terms = dict(wish_of(view, reaction_s=2.0).terms)
+    terms = wish_of(view, reaction_s=2.0).terms
     assert terms["adverse_selection"] == pytest.approx(greeks.delta * move + greeks.gamma * move**2 / 2)
     lively = priced_view(fair=fair_value(100.0), index_moves=IndexMoves(3000.0, 0.0, 1.2))
     assert expected_move(lively, 2.0) == pytest.approx(2 * move)
@@ -92,7 +92,7 @@ def test_the_required_edge_is_a_floor_above_fees() -> None:
     fee = maker_fee(view.market, 100.0)
     wish = wish_of(view, **(QUIET | {"required_edge": 0.7}))
     assert halves(wish) == (pytest.approx(fee + 0.7), pytest.approx(fee + 0.7))
-    assert dict(wish.terms)["required_edge"] == pytest.approx(0.7)
+    assert wish.terms["required_edge"] == pytest.approx(0.7)
 
 
 def test_a_thin_book_widens() -> None:
@@ -119,10 +119,10 @@ def test_long_leans_down_and_short_leans_up_but_never_through_fair() -> None:
 def test_vega_leans_where_full_vega_is_known() -> None:
     """Through the portfolio's limit or the strategy's own parameter; else not at all."""
     view, heavy = priced_view(fair=fair_value(100.0)), Inventory(vega=50.0)
-    assert dict(wish_of(view, heavy).terms)["skew"] == 0.0
-    limited = dict(wish_of(view, heavy, max_vega=100.0).terms)
+    assert wish_of(view, heavy).terms["skew"] == 0.0
+    limited = wish_of(view, heavy, max_vega=100.0).terms
     assert limited["skew"] == pytest.approx(-0.25 * limited["half_spread"])
-    own = dict(wish_of(view, heavy, full_vega=200.0).terms)
+    own = wish_of(view, heavy, full_vega=200.0).terms
     assert own["skew"] == pytest.approx(-0.125 * own["half_spread"])
 
 
@@ -153,7 +153,7 @@ def test_in_vol_the_distances_are_laid_off_in_volatility() -> None:
     view = priced_view(fair=fair_value(100.0))
     money, vol = wish_of(view), wish_of(view, in_vol=1)
     assert halves(vol) == (pytest.approx(halves(money)[0], rel=0.01), pytest.approx(halves(money)[1], rel=0.01))
-    assert dict(vol.terms)["ask_vol_points"] > 0
+    assert vol.terms["ask_vol_points"] > 0
 
 
 def test_in_vol_a_wing_offers_farther_and_bids_nearer_than_in_money() -> None:
@@ -193,7 +193,7 @@ def test_no_quote_pays_through_fair_less_fees(
     chosen = settings(strategy="theoretical", params=params, min_spread_bps=0.0, max_through_mark=1e6)
     inventory = Inventory(position=position, vega=vega)
     pair = decide(build(chosen, LimitSettings(max_vega=100.0)), view, inventory, chosen, version=1, decided_at=0.0)
-    terms = dict(pair.terms)
+    terms = pair.terms
     dust = view.market.instrument.tick_float * 2e-6
     for side in Side:
         quote = pair.side(side)
@@ -206,7 +206,7 @@ def test_no_quote_pays_through_fair_less_fees(
 def test_a_larger_parameter_never_narrows(wider: str, by: float) -> None:
     """Half-spreads only grow with each of the terms."""
     view = priced_view()
-    plain, wide = dict(wish_of(view).terms), dict(wish_of(view, **{wider: _default(wider) + by}).terms)
+    plain, wide = wish_of(view).terms, wish_of(view, **{wider: _default(wider) + by}).terms
     assert wide["half_spread"] >= plain["half_spread"]
 
 
@@ -226,10 +226,10 @@ def test_near_the_best_nothing_is_given_away(inside: float, position: float) -> 
     assert free.ask is not None
     assert near.bid is not None
     assert near.ask is not None
-    leaning = dict(near.terms)["skew"]
+    leaning = near.terms["skew"]
     assert near.bid <= min(free.bid, best_bid + inside + max(0.0, leaning)) + 1e-9
     assert near.ask >= max(free.ask, best_ask - inside + min(0.0, leaning)) - 1e-9
-    assert dict(near.terms)["behind_best_bid"] == pytest.approx(near.bid - free.bid)
+    assert near.terms["behind_best_bid"] == pytest.approx(near.bid - free.bid)
 
 
 def test_where_others_stand_closer_the_best_is_no_bound() -> None:
