@@ -180,17 +180,18 @@ class Clerk:
                 pass
 
     def apply_order(self, news: VenueOrder) -> None:
-        known = self.orders.by_client_id(news.client_id)
-        before = known.state if known else None
-        order = self.orders.apply_order(news)
+        order = self.orders.known(news)
         if order is None:
             self.orders.note_foreign(news)
-        elif order.state is not before:
-            self._journal.write(
-                "order", id=order.client_id, instrument=order.instrument, state=order.state, reason=news.reason
-            )
-            if news.reason == "mmp_trigger":
-                self.on_mmp(None)
+        else:
+            before = order.state
+            self.orders.apply_order(news, order)
+            if order.state is not before:
+                self._journal.write(
+                    "order", id=order.client_id, instrument=order.instrument, state=order.state, reason=news.reason
+                )
+                if news.reason == "mmp_trigger":
+                    self.on_mmp(None)
         self.touched(news.instrument)
 
     def apply_fill(self, fill: Fill) -> None:
@@ -332,13 +333,13 @@ class Clerk:
 
     def touched(self, instrument: str) -> None:
         """Its orders or position changed: exposure is worked out again, and its quoter told."""
-        self.risk.exposure.refresh(instrument)
         self._changed[instrument] = None
         if not self._applying:
             self._tell()
 
     def _tell(self) -> None:
-        """Once per instrument for all that was applied in one go."""
+        """Once per instrument for all that was applied in one go; exposure first, for who is told may decide at once."""
         changed, self._changed = self._changed, {}
+        self.risk.exposure.refresh_all(changed)
         for instrument in changed:
             self.on_changed(instrument)

@@ -8,8 +8,8 @@ belongs to somebody else (design law 4), so a maker who reads it cannot outbid i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -21,12 +21,29 @@ Level = tuple[int, int]
 """Price in smallest ticks, amount in steps."""
 
 BID = Side.BID
+T = TypeVar("T")
 
 OwnOrder = tuple[Side, int, int]
 """Side, price in smallest ticks and *remaining* amount in steps of an order the account has at rest."""
 
 STEP_TOLERANCE = 1e-6
 """Of a step: 0.3 contracts of step 0.1 are three steps although 0.3 / 0.1 is not 3 in floats."""
+
+
+class Kept(Generic[T]):
+    """A property worked out once for each object: `functools.cached_property` without its lock, which costs more than most
+    of what is kept."""
+
+    def __init__(self, work: Callable[[Any], T]) -> None:
+        self._work = work
+        self.__doc__ = work.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, of: Any, owner: type) -> T:
+        value = of.__dict__[self._name] = self._work(of)
+        return value
 
 
 class Book(msgspec.Struct, frozen=True, gc=False):
@@ -127,7 +144,7 @@ class Market(msgspec.Struct, frozen=True, dict=True):
             manual=manual,
         )
 
-    @cached_property
+    @Kept
     def coin_value(self) -> float | None:
         """Quote currency per unit of premium: 1, or the forward where the premium is paid in the coin itself.
 

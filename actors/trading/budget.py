@@ -23,7 +23,8 @@ ORDERING = (Pool.MATCHING, Pool.MASS_QUOTE)
 
 @attrs.define
 class Window:
-    """At most `size` sends in any `length_s`; `sent` holds the times of the latest."""
+    """At most `size` sends in any `length_s`; `sent` holds the times of the latest, and some that count no more: they are
+    looked for when there seems to be no room."""
 
     size: int
     length_s: float
@@ -41,6 +42,8 @@ class Window:
 
     def next_free(self, now: float, wanted: int = 1) -> float:
         """Seconds until `wanted` sends fit (0 when they do now)."""
+        if len(self.sent) + wanted <= self.size:
+            return 0.0
         short = wanted - self.left(now)
         if short <= 0:
             return 0.0

@@ -9,7 +9,7 @@ max(|position + bids|, |position - asks|), each as of the last `refresh` of that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from actors.trading.instruments import Side
 from actors.trading.orders import OrderTable, Tally
@@ -50,6 +50,9 @@ class Exposure:
     def refresh(self, instrument: str) -> None:
         """Its orders, position or reservation changed."""
         self._changed[instrument] = None
+
+    def refresh_all(self, instruments: Iterable[str]) -> None:
+        self._changed.update(dict.fromkeys(instruments))
 
     @property
     def total(self) -> int:

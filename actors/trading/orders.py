@@ -38,6 +38,8 @@ class OrderState(StrEnum):
 
     is_live: bool
     """It may rest at the venue now, or come to. A plain attribute of each state: it is asked some fifty times a tick."""
+    is_certain: bool
+    """No answer is awaited that would say where it stands."""
 
 
 FORGOTTEN_AT_ONCE = 500  # so that however many have ended, nobody waits for long
@@ -51,6 +53,7 @@ _FINAL = {
 }
 for _state in OrderState:
     _state.is_live = _state not in _FINAL.values()  # whatever has not ended may rest, an unknown order too
+    _state.is_certain = _state is OrderState.OPEN or not _state.is_live
 
 
 class Order(msgspec.Struct, eq=False, gc=False):
@@ -206,9 +209,6 @@ class OrderTable:
     def unknown(self) -> list[Order]:
         return [o for o in self.live() if o.state is OrderState.UNKNOWN]
 
-    def by_client_id(self, client_id: str) -> Order | None:
-        return self._by_client.get(client_id)
-
     def known(self, news: VenueOrder) -> Order | None:
         """Our record of an order that the venue speaks of, by whichever identity it gives."""
         return self._by_client.get(news.client_id) or self._by_venue.get(news.venue_id)
@@ -219,7 +219,7 @@ class OrderTable:
 
     def in_flight(self, instrument: str) -> bool:
         """A request of ours is unanswered, so what rests there is not certain."""
-        return self.standing(instrument).in_flight
+        return any([not order.state.is_certain for order in self._working.get(instrument, ())])
 
     def resting(self, instrument: str) -> list[tuple[Side, int, int]]:
         """(side, price, remaining) of what rests, for taking ourselves out of the book."""
@@ -235,7 +235,7 @@ class OrderTable:
             state = order.state
             if state.is_live:
                 live.append(order)
-                if state is not OPEN:
+                if not state.is_certain:
                     in_flight = True
                 if state is not PLACING:
                     own.append((order.side, order.price, order.remaining))
@@ -252,28 +252,21 @@ class OrderTable:
         if not rows:
             return NOTHING_AT_RISK
         bids = asks = bids_apart = asks_apart = 0
-        halves: dict[str, int] | None = None
         for order in rows:
-            state, risk, old = order.state, order.at_risk, order.replaces
-            owed = order.owed if order.reported_filled > order.seen_filled else 0
+            state, risk, old, apart = order.state, order.at_risk, order.replaces, 0
+            if state is UNKNOWN or not state.is_live:
+                apart = risk
+            elif order.reported_filled > order.seen_filled:
+                apart = order.owed
             if old is not None and state.is_live and old.state.is_live:
-                halves = halves or {}
-                halves[old.client_id] = max(halves.get(old.client_id, 0), risk)
-                counted = 0
-            else:
-                counted = risk
-            apart = risk if state is UNKNOWN or not state.is_live else owed
+                # Only one of the two can rest; the old one's risk is counted with itself.
+                risk = max(0, old.owed + risk - old.at_risk)
             if order.side is BID:
-                bids += counted
+                bids += risk
                 bids_apart += apart
             else:
-                asks += counted
+                asks += risk
                 asks_apart += apart
-        if halves is not None:
-            for order in rows:
-                if (half := halves.get(order.client_id)) is not None:
-                    more = max(0, order.owed + half - order.at_risk)
-                    bids, asks = (bids + more, asks) if order.side is BID else (bids, asks + more)
         return Tally(bids, asks, bids_apart, asks_apart)
 
     # -- our own requests
@@ -316,9 +309,10 @@ class OrderTable:
 
     # -- evidence
 
-    def apply_order(self, news: VenueOrder) -> Order | None:
-        """An order as the venue describes it. Returns our record, or None when it is not ours. Idempotent."""
-        order = self.known(news)
+    def apply_order(self, news: VenueOrder, order: Order | None = None) -> Order | None:
+        """An order as the venue describes it. Returns our record, or None when it is not ours. Idempotent. `order`: that
+        record, for who has looked already."""
+        order = order or self.known(news)
         if order is None:
             return None
         if news.venue_id and news.venue_id != order.venue_id:
@@ -484,7 +478,7 @@ class OrderTable:
         self._tidy(order)
 
     def _tidy(self, order: Order) -> None:
-        if order.is_settled:
+        if not order.state.is_live and order.is_settled:
             rows = self._working.get(order.instrument, [])
             if order in rows:
                 rows.remove(order)

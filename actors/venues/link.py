@@ -85,6 +85,8 @@ class VenueLink:
         self._is_fatal = is_fatal
         self._settings = settings
         self._rng = rng
+        self._now: Callable[[], float] = trio.current_time
+        """The same clock with two calls less, once we run: it is read for every frame."""
         self._rpc = JsonRpc()
         self._pending = PendingCalls()
         self._wire: WebSocket | None = None
@@ -161,7 +163,7 @@ class VenueLink:
         except Exception as error:
             self._doom(f"cannot send {call.method}: {words(error)}")
             return False
-        now = trio.current_time()
+        now = self._now()
         deadline = now + (self._settings.request_timeout_s if timeout_s is None else timeout_s)
         if self._pending.add(number, PendingCall(call, on_answer, now, deadline)):
             self._alarm.deadline = deadline
@@ -179,6 +181,7 @@ class VenueLink:
         """
         failures = 0
         announced = False
+        self._now = trio.lowlevel.current_clock().current_time
 
         def announce() -> None:
             nonlocal announced
@@ -333,13 +336,15 @@ class VenueLink:
     # -- the tasks of a connection, beside the outbox's writer
 
     async def _read(self, stream: trio.abc.Stream, wire: WebSocket, outbox: Outbox) -> None:
+        is_new = True
         while not wire.end:
             chunk = await stream.receive_some(_CHUNK)
-            self.last_heard = trio.current_time()
+            self.last_heard = self._now()
             self.counts.bytes_in += len(chunk)
             with outbox:
                 self._hear_all(wire.receive(chunk))
-            if wire.is_open:
+            if is_new and wire.is_open:
+                is_new = False
                 self._opened.set()
         self._stop(wire.end)
         self._settle()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import random
 from importlib import metadata
+from struct import Struct
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -41,6 +42,7 @@ _DEAF = logging.Logger("deaf", level=logging.CRITICAL + 1)
 
 
 _TEXT = 0x81
+_HEAD_16, _HEAD_64 = Struct(">BBH").pack, Struct(">BBQ").pack
 _ORDERLY = frozenset((0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8A))
 """First bytes of a frame that break no rule by themselves: texts, binaries and their fragments, close, ping, pong."""
 
@@ -124,16 +126,16 @@ class WebSocket:
         at, size = 0, len(data)
         self._wanted = 0
         while size - at > 1 and not self.end:
-            kind, length = data[at], data[at + 1]
-            start = at + (2 if length < 126 else 4 if length == 126 else 10)
-            orderly = kind in _ORDERLY and length < 128
-            if orderly and length > 125:
+            kind, length, start = data[at], data[at + 1], at + 2
+            if kind not in _ORDERLY or length > 127:  # from 128 on it is masked
+                return messages + self._give_up(data[at:])
+            if length > 125:
+                start += 2 if length == 126 else 8
                 if start > size:
                     break
                 length = int.from_bytes(data[at + 2 : start], "big")
-            if not orderly or length > self._max_size:
-                self._irregular = True
-                return messages + self._hand_over(data[at:])
+            if length > self._max_size:
+                return messages + self._give_up(data[at:])
             stop = start + length
             if stop > size:
                 self._wanted = stop - at
@@ -145,6 +147,11 @@ class WebSocket:
             at = stop
         self._keep(data[at:])
         return messages
+
+    def _give_up(self, data: bytes) -> list[bytes]:
+        """Something is irregular here: from now on all is the library's."""
+        self._irregular = True
+        return self._hand_over(data)
 
     def _hand_over(self, data: bytes | bytearray) -> list[bytes]:
         self._protocol.receive_data(data)
@@ -202,16 +209,16 @@ class WebSocket:
         self._queue(0x89, b"strike")
 
     def _queue(self, kind: int, text: bytes) -> None:
-        size = len(text)
+        size, mask = len(text), self._random_bits(32).to_bytes(4, "big")
         if size < 126:
             head = bytes((kind, 0x80 | size))
         elif size < 65_536:
-            head = bytes((kind, 0xFE)) + size.to_bytes(2, "big")
+            head = _HEAD_16(kind, 0xFE, size)
         else:
-            head = bytes((kind, 0xFF)) + size.to_bytes(8, "big")
-        mask = self._random_bits(32).to_bytes(4, "big")
-        self._outbox.append(head + mask + apply_mask(text, mask))
-        self.queued_bytes += len(head) + 4 + size
+            head = _HEAD_64(kind, 0xFF, size)
+        frame = head + mask + apply_mask(text, mask)
+        self._outbox.append(frame)
+        self.queued_bytes += len(frame)
 
     def close(self) -> None:
         """Say goodbye: nothing is sent after it, and the venue is expected to answer and to hang up."""

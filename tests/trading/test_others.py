@@ -19,7 +19,7 @@ def rests(orders: OrderTable, client_id: str, price: int, ts_ms: int) -> VenueOr
 
 
 def place(orders: OrderTable, client_id: str, price: int, *, replaces: str = "") -> None:
-    old = orders.by_client_id(replaces) if replaces else None
+    old = next((o for o in orders.live() if o.client_id == replaces), None)
     orders.placing(OrderRequest("X", Side.BID, price, 10, client_id, "main", 0, 0), 0.0, replaces=old)
 
 

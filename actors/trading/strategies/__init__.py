@@ -12,7 +12,6 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from functools import cached_property
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -21,7 +20,7 @@ import msgspec
 
 from actors.console.ranges import range_problem, range_words
 from actors.console.settings import LimitSettings, QuotingSettings
-from actors.trading.books import Market, fair_mark, present
+from actors.trading.books import Kept, Market, fair_mark, present
 from actors.trading.errors import ConfigError
 from actors.trading.instruments import OptionKind
 from actors.trading.pricing import SECONDS_PER_YEAR, Greeks, black76, greeks
@@ -60,17 +59,17 @@ class View(msgspec.Struct, frozen=True, dict=True):
         """The part of an index move that reaches the settlement value: falls from 1 over the last half hour."""
         return index_share(self.t_years * SECONDS_PER_YEAR)
 
-    @cached_property
+    @Kept
     def mark(self) -> float | None:
         """See `fair_mark`; worked out once a view."""
         return fair_mark(self.market, self.t_years)
 
-    @cached_property
+    @Kept
     def vol(self) -> float | None:
         """Annual: our surface's, else the venue's mark vol."""
         return present(self.fair.vol if self.fair is not None else self.market.mark_vol)
 
-    @cached_property
+    @Kept
     def greeks(self) -> Greeks | None:
         """Money Greeks of one unit: the surface's, else at the mark vol and forward; None without, or at expiry."""
         if self.fair is not None:
@@ -83,7 +82,7 @@ class View(msgspec.Struct, frozen=True, dict=True):
         terms = self._terms
         return None if terms is None else black76(*terms[:3], vol, *terms[3:])
 
-    @cached_property
+    @Kept
     def _terms(self) -> tuple[float, float, float, bool, float] | None:
         """Forward, strike, years, is call, discount."""
         option, forward = self.market.instrument, present(self.market.forward)
