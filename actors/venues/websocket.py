@@ -65,8 +65,8 @@ class WebSocket:
         """Bytes that `_unread` must hold before another look at it is worth while."""
         self._in_handshake = True
         self._last_three = b""
-        self._irregular = False
-        """The library has the stream from here to the end."""
+        self._irregular = True
+        """The library has the stream: during the handshake, and from anything unusual to the end."""
         self._fragments: list[bytes] = []
         self._outbox: list[bytes] = []
         self.queued_bytes = 0
@@ -89,18 +89,17 @@ class WebSocket:
             self._protocol.receive_eof()
             return self._heard()
         if self._irregular:
-            return self._hand_over(chunk)
-        if self._in_handshake:
-            return self._shake_hands(chunk)
+            return self._shake_hands(chunk) if self._in_handshake else self._hand_over(chunk)
+        if not self._unread:
+            return self._cut(bytes(chunk))
         if self._unread_bytes + len(chunk) >= self._wanted:
-            return self._cut(self._take_unread() + chunk if self._unread else bytes(chunk))
+            return self._cut(self._take_unread() + chunk)
         self._keep(bytes(chunk))
         return []
 
     def _keep(self, piece: bytes) -> None:
-        if piece:
-            self._unread.append(piece)
-            self._unread_bytes += len(piece)
+        self._unread.append(piece)
+        self._unread_bytes += len(piece)
 
     def _take_unread(self) -> bytes:
         pieces, self._unread, self._unread_bytes = self._unread, [], 0
@@ -145,7 +144,8 @@ class WebSocket:
             else:
                 messages += self._hand_over(data[at:stop])
             at = stop
-        self._keep(data[at:])
+        if at < size:
+            self._keep(data[at:])
         return messages
 
     def _give_up(self, data: bytes) -> list[bytes]:
