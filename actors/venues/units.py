@@ -14,8 +14,8 @@ from actors.trading.instruments import Instrument, whole_units
 
 REMEMBERED = 1 << 16
 """A memory of conversions is emptied at this size: a hostile feed must not eat the machine."""
-REMEMBERED_LEVELS = 1 << 14
-"""Of levels fewer are kept, for each is some 300 bytes."""
+LEVELS_REMEMBERED = 64
+"""Of one instrument's book: each is some 300 bytes, and all of them are forgotten at once."""
 
 
 class Units(dict[str | float, int]):
@@ -40,10 +40,8 @@ class Units(dict[str | float, int]):
 
 
 class Levels(dict[tuple[str | float, str | float], tuple[int, int]]):
-    """A level of a book as it is on the wire, (price, amount), to (ticks, steps): ValueError for a price off the grid.
-
-    From one book to the next a level or two change, so that nearly all are found, and nothing is made for them.
-    """
+    """A level of an instrument's book as it is on the wire, (price, amount), to (ticks, steps): ValueError for a price off
+    the grid. From one book to the next a level or two change, so that nearly all are found, and nothing is made for them."""
 
     def __init__(self, ticks: Units, steps: Units) -> None:
         super().__init__()
@@ -52,7 +50,7 @@ class Levels(dict[tuple[str | float, str | float], tuple[int, int]]):
 
     def __missing__(self, level: tuple[str | float, str | float]) -> tuple[int, int]:
         price, amount = level
-        if len(self) >= REMEMBERED_LEVELS:
+        if len(self) >= LEVELS_REMEMBERED:
             self.clear()
         units = self[level] = (self._ticks[price], self._steps[amount])
         return units
@@ -67,7 +65,6 @@ class Grids:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, Decimal], tuple[Units, Units]] = {}
-        self._levels: dict[tuple[Decimal, Decimal], Levels] = {}
 
     def prices(self, instrument: Instrument) -> tuple[Units, Units]:
         """(exact ticks, ticks cut down)."""
@@ -76,14 +73,6 @@ class Grids:
     def amounts(self, instrument: Instrument) -> tuple[Units, Units]:
         """(exact steps, steps cut down)."""
         return self._of("amount", instrument.amount_step)
-
-    def levels(self, instrument: Instrument) -> Levels:
-        """Prices exact, amounts cut down."""
-        grid = instrument.tick, instrument.amount_step
-        known = self._levels.get(grid)
-        if known is None:
-            known = self._levels[grid] = Levels(self.prices(instrument)[0], self.amounts(instrument)[1])
-        return known
 
     def _of(self, what: str, unit: Decimal) -> tuple[Units, Units]:
         known = self._known.get((what, unit))

@@ -24,7 +24,7 @@ sides = st.lists(st.tuples(numbers, numbers, st.booleans()), max_size=12)
 def test_each_side_is_what_its_own_numbers_say_whatever_came_before(history: list[list[tuple[int, int, bool]]]) -> None:
     """As text or as a number, and also once what was remembered has been dropped."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(units, "REMEMBERED_LEVELS", 5)
+        patch.setattr(units, "LEVELS_REMEMBERED", 5)
         known = levels()
         for side in history:
             wire = [

@@ -46,7 +46,7 @@ class Terms:
         self.instrument = instrument
         self.ticks, self.loose_ticks = self._grids.prices(instrument)
         self.steps, self.loose_steps = self._grids.amounts(instrument)
-        self.levels = self._grids.levels(instrument)
+        self.levels = Levels(self.ticks, self.loose_steps)
         self.order_head = (
             f'{{"instrument_name":"{instrument.name}","type":"limit","time_in_force":"good_til_cancelled",'
             '"post_only":true,"reject_post_only":true,'

@@ -82,7 +82,7 @@ class Terms:
         self.instrument = instrument
         self.ticks, self.loose_ticks, self.prices = self._board.prices(instrument)
         self.steps, self.loose_steps, self.amounts = self._board.amounts(instrument)
-        self.levels = self._board.levels(instrument)
+        self.levels = Levels(self.ticks, self.loose_steps)
         self.asset_words = asset_words(instrument.asset_address, instrument.sub_id) if instrument.asset_address else b""
         self.frame_heads = None
         if self.reference:
@@ -134,7 +134,3 @@ class Board(VenueBoard[Terms]):
         if wording is None:
             wording = self._amounts[instrument.amount_step] = Wording(instrument.amount_text, instrument.amount_e18)
         return *self._grids.amounts(instrument), wording
-
-    def levels(self, instrument: Instrument) -> Levels:
-        """Levels of its book, shared by all instruments of one tick and step."""
-        return self._grids.levels(instrument)
