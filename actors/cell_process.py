@@ -21,7 +21,7 @@ from actors.clock import Clock
 from actors.console.exits import Exit
 from actors.housekeeping import keep_house, tame
 from actors.mailboxes import Event, Farewell, GuardState, Leave, Left, Message, Ready, Snapshot
-from actors.reports import figures, gather_in_turns, snapshot
+from actors.reports import Roll, figures, gather_in_turns, snapshot
 from actors.trading.errors import (
     ClockWrong,
     ConfigError,
@@ -109,8 +109,9 @@ async def _announce(cell: Cell, child: Child) -> None:
 
 
 async def _show(cell: Cell, child: Child) -> None:
+    roll = Roll()
     while True:
-        gathered = await gather_in_turns(cell)
+        gathered = await gather_in_turns(cell, roll)
         child.pipe.send(Snapshot(snapshot(cell, gathered)))
         await trio.sleep(max(SNAPSHOT_S, A_ROW_S * len(gathered.rows)))
 

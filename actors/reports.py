@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import msgspec
 import trio
 
 from actors.console.listing import expiry_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 
 ROWS_A_TURN = 20
+_encode = msgspec.json.Encoder().encode
 
 
 @attrs.define
@@ -34,24 +36,38 @@ class Gathered:
     """What is told of every instrument, one after the other."""
 
     rows: list[InstrumentRow] = attrs.field(factory=list)
+    """Or each in the words it is to be sent in: to put a thousand into words at once takes milliseconds."""
     wanted: int = 0
     """Sides that should rest."""
     resting: int = 0
 
-    def add(self, cell: Cell, name: str) -> None:
+    def add(self, cell: Cell, name: str, *, in_words: bool = False) -> None:
         row = _row(cell, name, trio.current_time())
-        self.rows.append(row)
+        self.rows.append(msgspec.Raw(_encode(row)) if in_words else row)  # type: ignore[arg-type]  # JSON either way
         self.wanted += _wanted(cell, name)
         self.resting += row.sides
 
 
-async def gather_in_turns(cell: Cell) -> Gathered:
-    """A few at a time: a thousand in one go would hold everybody up for tens of milliseconds."""
+class Roll:
+    """Everybody in the order of the table, sorted again only when somebody has come or gone."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._members: set[str] = set()
+
+    def call(self, cell: Cell) -> list[str]:
+        if cell.quoters.keys() != self._members:
+            self._names, self._members = _names(cell), set(cell.quoters)
+        return self._names
+
+
+async def gather_in_turns(cell: Cell, roll: Roll) -> Gathered:
+    """A few at a time, and in words already: a thousand in one go would hold everybody up for tens of milliseconds."""
     gathered = Gathered()
-    for number, name in enumerate(_names(cell)):
+    for number, name in enumerate(roll.call(cell)):
         if number % ROWS_A_TURN == 0:
             await trio.lowlevel.checkpoint()
-        gathered.add(cell, name)
+        gathered.add(cell, name, in_words=True)
     await trio.lowlevel.checkpoint()
     return gathered
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from enum import StrEnum
+from operator import attrgetter
 
 import msgspec
 
@@ -51,6 +52,7 @@ _FINAL = {
     OrderStatus.EXPIRED: OrderState.EXPIRED,
     OrderStatus.REJECTED: OrderState.REJECTED,
 }
+_is_certain = attrgetter("state.is_certain")
 for _state in OrderState:
     _state.is_live = _state not in _FINAL.values()  # whatever has not ended may rest, an unknown order too
     _state.is_certain = _state is OrderState.OPEN or not _state.is_live
@@ -219,7 +221,7 @@ class OrderTable:
 
     def in_flight(self, instrument: str) -> bool:
         """A request of ours is unanswered, so what rests there is not certain."""
-        return any([not order.state.is_certain for order in self._working.get(instrument, ())])
+        return not all(map(_is_certain, self._working.get(instrument, ())))
 
     def resting(self, instrument: str) -> list[tuple[Side, int, int]]:
         """(side, price, remaining) of what rests, for taking ourselves out of the book."""

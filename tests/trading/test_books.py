@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quoting_markets import NOW_S, WEEK_S, deribit_call, derive_call, market, view_of
 
-from actors.trading.books import Book, Market, best_with_size, fair_mark, others_only, steps_at_least, steps_at_most
+from actors.trading.books import Book, Kept, Market, best_with_size, fair_mark, others_only, steps_at_least, steps_at_most
 from actors.trading.instruments import Side
 from actors.trading.pricing import SECONDS_PER_YEAR, black76
 from actors.venues.dialect import BookUpdate, TickerUpdate
@@ -113,3 +113,20 @@ def test_the_view_counts_years_of_365_days_and_never_below_zero() -> None:
     """A week is 7/365 of a year, and an expired instrument has no time left."""
     assert view_of(market((), ())).t_years == pytest.approx(7 / 365)
     assert view_of(market((), (), instrument=derive_call(expiry_s=NOW_S - 5))).t_years == 0.0
+
+
+def test_what_is_kept_is_worked_out_once_for_each_object() -> None:
+    worked: list[int] = []
+
+    class Counted:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        @Kept
+        def double(self) -> int:
+            worked.append(self.number)
+            return 2 * self.number
+
+    one, two = Counted(1), Counted(2)
+    assert [one.double, two.double, one.double, two.double] == [2, 4, 2, 4]
+    assert worked == [1, 2]
