@@ -262,7 +262,8 @@ class MarketData:
 
     def _index_age_s(self, now: float, now_ms: int) -> float:
         """Infinite before the first print, and since the link fell: it was heard infinitely long ago."""
-        return max(now - self.index.heard_at, (now_ms - self.index.ts_ms) / 1000)
+        heard_s, written_s = now - self.index.heard_at, (now_ms - self.index.ts_ms) / 1000
+        return heard_s if heard_s > written_s else written_s
 
     def _book_age_s(self, picture: Picture, now: float, now_ms: int) -> float:
         """Age of the book: since it was heard, or since the venue wrote it if that is longer (a delayed feed is old)."""
@@ -271,7 +272,8 @@ class MarketData:
         if not self.dialect.republishes_books:
             # A silent book is a book that did not change, as long as the tickers, which do come, agree with it.
             return now - max(picture.heard_at, picture.vouched_at)
-        return max(now - picture.heard_at, (now_ms - picture.book.ts_ms) / 1000)
+        heard_s, written_s = now - picture.heard_at, (now_ms - picture.book.ts_ms) / 1000
+        return heard_s if heard_s > written_s else written_s
 
     def book_as_of_ms(self, picture: Picture) -> int:
         """Up to when, on the venue's clock, the book is known to be whole: later changes of ours are not in it yet.

@@ -89,10 +89,11 @@ class Budget:
         if window is not None:
             kept = 0 if cancel or pool is not Pool.MATCHING else self.reserve
             wait = window.next_free(now, count + kept)
-        if not cancel and pool in ORDERING:
-            wait = max(wait, self._orders_from - now)
+        if self._orders_from - now > wait and not cancel and pool in ORDERING:
+            wait = self._orders_from - now
         if instrument and pool is Pool.MATCHING and self._per_instrument is not None:
-            wait = max(wait, self._instrument(instrument).next_free(now, count))
+            own = self._instrument(instrument).next_free(now, count)
+            wait = own if own > wait else wait
         return wait
 
     def spend(self, pool: Pool, now: float, *, instrument: str = "") -> None:

@@ -15,6 +15,8 @@ from actors.trading.instruments import Side
 from actors.trading.orders import OrderTable, Tally
 from actors.trading.quotes import QuotePair, Room
 
+_NOTHING = (0, 0)
+
 
 class Exposure:
     """Positions and worst cases of one cell. Limits in steps; `caps` narrows single instruments (allotment)."""
@@ -95,8 +97,9 @@ class Exposure:
         return self._most(instrument, self._orders.tally(instrument))
 
     def _most(self, instrument: str, tally: Tally) -> tuple[int, int]:
-        bid, ask = self._reserved.get(instrument, (0, 0))
-        return max(tally.bids, bid + tally.bids_apart), max(tally.asks, ask + tally.asks_apart)
+        bids, asks = self._reserved.get(instrument, _NOTHING)
+        bids, asks = bids + tally.bids_apart, asks + tally.asks_apart
+        return bids if bids > tally.bids else tally.bids, asks if asks > tally.asks else tally.asks
 
     def apart(self, instrument: str) -> tuple[int, int]:
         """What may still be bought and sold beside anything new, in steps: orders that no new one takes the place of."""
@@ -109,7 +112,9 @@ class Exposure:
         position = self.position(instrument)
         others = self._total - self._worst.get(instrument, 0)
         left = self.max_exposure - others
-        cap = min(self.max_position, self.caps.get(instrument, self.max_position))
+        cap = self.caps.get(instrument, self.max_position)
+        if cap > self.max_position:
+            cap = self.max_position
         bound, limit = ("max_exposure", left) if left < cap else ("max_position", cap)
         # Reducing is always allowed: a side that brings the position towards zero may show all of it.
         return Room(
@@ -134,4 +139,5 @@ class Exposure:
 
 def worst_position(position: int, bids: int, asks: int) -> int:
     """max(|position + bids|, |position - asks|), in steps."""
-    return max(abs(position + bids), abs(position - asks))
+    high, low = abs(position + bids), abs(position - asks)
+    return high if high > low else low

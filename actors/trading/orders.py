@@ -88,16 +88,20 @@ class Order(msgspec.Struct, eq=False, gc=False):
     terms: Terms = {}
     """What made its price, when it was sent."""
 
+    # Comparisons and no `max`, here and wherever each tick comes by several times: it costs eight of them.
+
     @property
     def filled(self) -> int:
-        return max(self.reported_filled, self.seen_filled)
+        reported, seen = self.reported_filled, self.seen_filled
+        return reported if reported > seen else seen
 
     @property
     def remaining(self) -> int:
         """What still rests or may come to rest, in steps; zero once ended."""
         if not self.state.is_live:
             return 0
-        left = self.amount - max(self.reported_filled, self.seen_filled)
+        reported, seen = self.reported_filled, self.seen_filled
+        left = self.amount - (reported if reported > seen else seen)
         return left if left > 0 else 0
 
     @property
@@ -262,7 +266,8 @@ class OrderTable:
                 apart = order.owed
             if old is not None and state.is_live and old.state.is_live:
                 # Only one of the two can rest; the old one's risk is counted with itself.
-                risk = max(0, old.owed + risk - old.at_risk)
+                more = old.owed + risk - old.at_risk
+                risk = more if more > 0 else 0
             if order.side is BID:
                 bids += risk
                 bids_apart += apart
@@ -319,7 +324,8 @@ class OrderTable:
             return None
         if news.venue_id and news.venue_id != order.venue_id:
             self._learn_venue_id(order, news.venue_id)
-        order.reported_filled = max(order.reported_filled, news.filled)
+        if news.filled > order.reported_filled:
+            order.reported_filled = news.filled
         if order.state.is_live:
             if news.status.is_final:
                 self._end(order, _FINAL[news.status], news.reason)
