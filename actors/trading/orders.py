@@ -20,6 +20,7 @@ import msgspec
 from actors.trading.executions import Executions
 from actors.trading.instruments import Side
 from actors.trading.quotes import Quote, Terms
+from actors.trading.shelves import Shelves
 from actors.venues.dialect import Fill, OrderRequest, OrderStatus, VenueOrder
 
 
@@ -88,12 +89,10 @@ class Order(msgspec.Struct, eq=False, gc=False):
     terms: Terms = {}
     """What made its price, when it was sent."""
 
-    # Comparisons and no `max`, here and wherever each tick comes by several times: it costs eight of them.
-
     @property
     def filled(self) -> int:
         reported, seen = self.reported_filled, self.seen_filled
-        return reported if reported > seen else seen
+        return reported if reported > seen else seen  # wherever each tick comes by: `max` costs eight comparisons
 
     @property
     def remaining(self) -> int:
@@ -164,8 +163,8 @@ class OrderTable:
     """All orders of a run. `ended` orders are forgotten only by `forget_settled`, so that late news finds them."""
 
     def __init__(self) -> None:
-        self._by_client: dict[str, Order] = {}
-        self._by_venue: dict[str, Order] = {}
+        self._by_client = Shelves[Order]()
+        self._by_venue = Shelves[Order]()
         self._working: dict[str, list[Order]] = {}
         self._settled: deque[Order] = deque()
         """In the order in which they were done with; one that was held again since may be among them."""
@@ -280,7 +279,7 @@ class OrderTable:
 
     def placing(self, request: OrderRequest, now: float, replaces: Order | None = None) -> Order:
         """A new order is handed to the link; with `replaces`, as the guarded new half of a replacement."""
-        if request.client_id in self._by_client:
+        if self._by_client.get(request.client_id) is not None:
             raise ValueError(f"client id {request.client_id} was used before")
         order = Order(
             client_id=request.client_id,
@@ -296,7 +295,7 @@ class OrderTable:
             reject_ms=request.reject_ms,
             replaces=replaces,
         )
-        self._by_client[order.client_id] = order
+        self._by_client.put(order.client_id, order)
         self._working.setdefault(order.instrument, []).append(order)
         if replaces is not None and replaces.state is OrderState.OPEN:
             replaces.state = OrderState.REPLACING
@@ -419,9 +418,9 @@ class OrderTable:
                 return False
             order = self._settled.popleft()
             if order.is_settled:
-                self._by_client.pop(order.client_id, None)
+                self._by_client.drop(order.client_id)
                 if self._by_venue.get(order.venue_id) is order:
-                    del self._by_venue[order.venue_id]
+                    self._by_venue.drop(order.venue_id)
         return True
 
     # -- inside
@@ -474,7 +473,7 @@ class OrderTable:
         if moved is not None and moved is order.replaces:
             # The venue moved the old order instead of making a new one: what it filled, and owes, is the new one's.
             order.seen_filled, moved.reported_filled = moved.seen_filled, moved.seen_filled
-        self._by_venue[venue_id] = order
+        self._by_venue.put(venue_id, order)
         early = self._orphan_fills.pop(venue_id, 0)
         if early:
             self._count_fill(order, early)

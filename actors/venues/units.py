@@ -12,8 +12,9 @@ from decimal import ROUND_FLOOR, Decimal
 
 from actors.trading.instruments import Instrument, whole_units
 
-REMEMBERED = 1 << 16
-"""A memory of conversions is emptied at this size: a hostile feed must not eat the machine."""
+REMEMBERED = 1 << 14
+"""A memory of conversions is emptied at this size: a hostile feed must not eat the machine, and to grow or to empty a larger
+one holds the loop for milliseconds."""
 LEVELS_REMEMBERED = 64
 """Of one instrument's book: each is some 300 bytes, and all of them are forgotten at once."""
 
