@@ -425,7 +425,8 @@ class OrderDesk:
             return
         request = self._request(instrument, action.side, Quote(quote.price, amount), now)
         self._differs_since.pop((instrument.name, action.side), None)
-        self.latest_reject_ms = max(self.latest_reject_ms, request.reject_ms)
+        if request.reject_ms > self.latest_reject_ms:
+            self.latest_reject_ms = request.reject_ms
         old = action.order
         if batch is not None:
             order = self.orders.placing(request, now, replaces=old)

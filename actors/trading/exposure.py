@@ -117,11 +117,8 @@ class Exposure:
             cap = self.max_position
         bound, limit = ("max_exposure", left) if left < cap else ("max_position", cap)
         # Reducing is always allowed: a side that brings the position towards zero may show all of it.
-        return Room(
-            max(limit - position, -position) - tally.bids_apart,
-            max(limit + position, position) - tally.asks_apart,
-            bound,
-        )
+        free = limit if limit > 0 else 0
+        return Room(free - position - tally.bids_apart, free + position - tally.asks_apart, bound)
 
     def reserve(self, pair: QuotePair) -> None:
         """Holds room for an approved pair until `release`; a newer pair replaces an older reservation."""
