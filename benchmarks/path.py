@@ -55,6 +55,7 @@ PARTS = {
     "actors/trading/actions.py": "desk: bag, plan, budget",
     "actors/trading/budget.py": "desk: bag, plan, budget",
     "actors/trading/orders.py": "order table",
+    "actors/trading/shelves.py": "order table",
     "actors/clerk.py": "clerk: answers applied, told",
     "actors/journal.py": "journal",
     "actors/venues/derive/signing.py": SIGN,
