@@ -5,25 +5,16 @@ from __future__ import annotations
 import msgspec
 import trio
 from cell_kit import Form, in_every_form, still
+from test_collector import Explained
 
 from actors.mailboxes import Snapshot
 from actors.reports import Roll, gather_in_turns, snapshot
-from actors.trading.strategies import Inventory, View, Wish
-
-
-class AtTheMark:
-    uses_book = False
-    needs_surface = False
-
-    def quote(self, view: View, inventory: Inventory) -> Wish:
-        mark = view.mark or 0.0
-        return Wish(0.7 * mark, 1.4 * mark, terms={"mark": mark})
 
 
 @in_every_form
 async def test_told_in_turns_is_told_as_in_one_go(form: Form, autojump_clock: trio.testing.MockClock) -> None:
     """Letter for letter, as it leaves the process; and so it is after all but one have gone, and come back."""
-    async with still(form, AtTheMark()) as (_, cell):
+    async with still(form, Explained()) as (_, cell):
         roll, everybody = Roll(), dict(cell.quoters)
         first = next(iter(everybody))
         for present in (everybody, {first: everybody[first]}, everybody):
