@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actors.console import config
+from actors.console import config, interpreter
 from actors.console.exits import Exit
 from actors.console.settings import Settings
 from actors.trading.errors import ConfigError
@@ -72,8 +72,9 @@ def examine(argv: Sequence[str]) -> Iterator[Finding]:
 
 def _python() -> Finding:
     version = ".".join(map(str, sys.version_info[:3]))
-    good = sys.version_info >= OLDEST_PYTHON
-    return Finding("python", good, version if good else f"{version} is too old; use 3.11 or newer")
+    if sys.version_info < OLDEST_PYTHON:
+        return Finding("python", False, f"{version} is too old; use 3.11 or newer")
+    return Finding("python", True, version if interpreter.is_quick() else f"{version}, {interpreter.REMARK}")
 
 
 def _packages() -> Finding:

@@ -179,3 +179,40 @@ def test_an_old_or_missing_python_is_told_with_what_to_do(installed: Path) -> No
     assert too_old.returncode == 2
     assert "found only: python3 (Python 3.8.2)" in too_old.stderr
     assert "apt install python3" in too_old.stderr
+
+
+def stand_in(folder: Path, *, is_quick: bool) -> Path:
+    """Something on the PATH that goes by python3.11, is new enough, and was built as told."""
+    python = folder / "python3.11"
+    folder.mkdir()
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] || exit {0 if is_quick else 1}\n')
+    python.chmod(0o755)
+    return python
+
+
+@pytest.mark.parametrize(
+    ("first_is_quick", "second_is_quick", "wish", "chosen"),
+    [
+        (False, True, "", "second"),
+        (True, True, "", "first"),
+        (False, False, "", "first"),
+        (False, True, "first", "first"),
+        (True, True, "second", "second"),
+    ],
+)
+def test_of_two_pythons_of_a_name_the_quick_one_is_taken(
+    tmp_path: Path, first_is_quick: bool, second_is_quick: bool, wish: str, chosen: str
+) -> None:
+    """The first on the PATH that was built optimised, else the first; what PYTHON names is taken as it is."""
+    place = {
+        "first": stand_in(tmp_path / "first", is_quick=first_is_quick),
+        "second": stand_in(tmp_path / "second", is_quick=second_is_quick),
+    }
+    environ = {"PATH": f"{tmp_path}/first:{tmp_path}/second"}
+    if wish:
+        environ["PYTHON"] = str(place[wish])
+    bash = shutil.which("bash")
+    assert bash is not None
+    ask = [bash, "-c", ". scripts/setup_env.sh; find_python"]
+    found = subprocess.run(ask, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30)
+    assert (found.returncode, found.stdout) == (0, f"{place[chosen]}\n")
