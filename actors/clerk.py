@@ -25,7 +25,7 @@ from actors.trading.actions import ActionKind
 from actors.trading.errors import VenueRefused
 from actors.trading.instruments import Instrument, Side
 from actors.trading.orders import Order, OrderState, OrderTable
-from actors.trading.quotes import Terms
+from actors.trading.quotes import QuotePair, Terms
 from actors.venues.dialect import (
     AccountState,
     Dialect,
@@ -241,6 +241,17 @@ class Clerk:
             else:
                 self.risk.margin_granted(order.instrument, order.side)
         self.touched(order.instrument)
+
+    def is_half_refused(self, pair: QuotePair, now: float, patience_s: float) -> bool:
+        """Whether one side of it rests while the other has been refused for longer than that: half a quote is a bet."""
+        since = self.refused_since.get(pair.instrument)
+        if since is None or pair.bid is None or pair.ask is None:
+            return False
+        sides = {o.side for o in self.orders.working(pair.instrument) if o.state.is_live}
+        if len(sides) == 1:
+            return now - since > patience_s
+        del self.refused_since[pair.instrument]
+        return False
 
     def bulk_answered(self, posted: Posted) -> None:
         """Of a cancel of many. It says how many at best, never which: what no notification ends by then is asked for."""

@@ -24,7 +24,7 @@ from actors.trading.actions import Action, ActionKind, plan
 from actors.trading.batch import Batch, Part, moves_only
 from actors.trading.budget import Budget
 from actors.trading.errors import NotGranted, VenueRefused
-from actors.trading.instruments import Instrument, Side
+from actors.trading.instruments import BID, Instrument, Side
 from actors.trading.lives import SHORTEST_S, is_due
 from actors.trading.orders import Order, OrderState
 from actors.trading.quotes import NO_ROOM, Quote, QuotePair, RiskApproved, Room
@@ -101,6 +101,8 @@ class OrderDesk:
         """From when on what comes is no part of a burst (trio's clock); infinite while the desk waits for budget."""
         self._fault: Exception | None = None
         self._differs_since: dict[tuple[str, Side], float] = {}
+        self._ready: list[tuple[Call, Asked]] = []
+        """Written and signed in this step, about to leave."""
         clerk.on_rate = self.rate_refused
         clerk.on_login_lost = lambda: link.drop("the venue no longer knows our login")
 
@@ -142,8 +144,8 @@ class OrderDesk:
             self._bell.ring()
             return
         try:
-            with self.link.gathering():
-                waits = self._serve(pair, room) < math.inf
+            waits = self._serve(pair, room) < math.inf
+            self._let_go()
         except Exception as fault:  # the desk's own, not the quoter's who happened to call
             self._fault, waits = fault, True
         self._calm_from = trio.current_time() + CALM_S
@@ -257,14 +259,14 @@ class OrderDesk:
         least, left = math.inf, iter(queue)
         while True:
             begun_ns = self._clock.wall_ns()
-            with self.link.gathering():
-                for pair in left:
-                    least = min(least, act(pair))
-                    if self._batch is None and self._clock.wall_ns() - begun_ns > CHUNK_S * 1e9:
-                        break
-                else:
-                    self._send_batch()
-                    return least
+            for pair in left:
+                least = min(least, act(pair))
+                if self._batch is None and self._clock.wall_ns() - begun_ns > CHUNK_S * 1e9:
+                    break
+            else:
+                self._let_go()
+                return least
+            self._let_go()
             await trio.lowlevel.checkpoint()
 
     def _serve(self, pair: QuotePair, room: Room | None = None) -> float:
@@ -329,9 +331,11 @@ class OrderDesk:
 
     def _plan(self, pair: QuotePair, now: float) -> list[Action]:
         instrument = self._instruments[pair.instrument]
+        if self.clerk.is_half_refused(pair, now, self._settings.retry_side_s):
+            pair = msgspec.structs.replace(pair, bid=None, ask=None, reason="one side is refused again and again")
         return plan(
             instrument,
-            self._whole(pair, now),
+            pair,
             self.orders.working(pair.instrument),
             needs_requote=lambda order, quote: self._differs(order, quote, instrument, now),
             must_renew=self.must_renew,
@@ -383,20 +387,6 @@ class OrderDesk:
             else:
                 self.clerk.on_event("warning", f"mass quotes are withdrawn ({posted.error[1]}): going on with single orders")
 
-    def _whole(self, pair: QuotePair, now: float) -> QuotePair:
-        """A pair of which one side keeps being refused is pulled whole after `retry_side_s`: half a quote is a bet."""
-        since = self.clerk.refused_since.get(pair.instrument)
-        if since is None or pair.bid is None or pair.ask is None:
-            return pair
-        sides = {o.side for o in self.orders.working(pair.instrument) if o.state.is_live}
-        if len(sides) == 2:
-            del self.clerk.refused_since[pair.instrument]
-        elif len(sides) == 1 and now - since > self._settings.retry_side_s:
-            return msgspec.structs.replace(pair, bid=None, ask=None, reason="one side is refused again and again")
-        elif not sides:
-            del self.clerk.refused_since[pair.instrument]
-        return pair
-
     def _differs(self, order: Order, quote: Quote, instrument: Instrument, now: float) -> bool:
         resting = Quote(order.price, order.remaining)
         key = (order.instrument, order.side)
@@ -419,7 +409,7 @@ class OrderDesk:
         quote = action.quote
         assert quote is not None  # only cancels have none
         amount = quote.amount + (action.order.filled if action.kind is ActionKind.AMEND and action.order else 0)
-        if quote.amount > (room.bid if action.side is Side.BID else room.ask):
+        if quote.amount > (room.bid if action.side is BID else room.ask):
             if action.order is not None and action.danger > 0:
                 self._cancel(action.order, now, batch)  # cannot be moved, must not stay
             return
@@ -479,14 +469,23 @@ class OrderDesk:
         self._post(self.dialect.cancel(order), ActionKind.CANCEL, order, None, now)
 
     def _post(self, call: Call, kind: ActionKind, order: Order, old: Order | None, now: float) -> None:
-        self.clerk.sent(kind, order)
+        self._ready.append((call, Asked(self._take, kind, order, old)))
         self._served[order.instrument] = now
         self.budget.spend(call.pool, now, instrument=order.instrument)
-        sent = self.link.post(call, Asked(self._take, kind, order, old))
-        if not sent:
-            self._unsend(kind, order, old)
-            self.clerk.touched(order.instrument)
         self.risk.exposure.refresh(order.instrument)
+
+    def _let_go(self) -> None:
+        """What this step has decided leaves in one write. On record it is after that, for the venue waits for the write, and
+        before any answer can be, for nothing is awaited in between."""
+        ready, self._ready = self._ready, []
+        with self.link.gathering():
+            stuck = [asked for call, asked in ready if not self.link.post(call, asked)]
+            self._send_batch()
+        for _, asked in ready:
+            self.clerk.sent(asked.action, asked.order)
+        for asked in stuck:
+            self._unsend(asked.action, asked.order, asked.old)
+            self.clerk.touched(asked.order.instrument)
 
     def _unsend(self, kind: ActionKind, order: Order, old: Order | None) -> None:
         """The link is down, nothing left the house: undo what was noted."""

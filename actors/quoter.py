@@ -17,7 +17,7 @@ from actors.market_data import MarketData, Picture
 from actors.order_desk import OrderDesk
 from actors.risk import Risk
 from actors.trading.books import Market
-from actors.trading.instruments import Side
+from actors.trading.instruments import ASK, BID
 from actors.trading.orders import OrderTable
 from actors.trading.protections import pull_picked_off
 from actors.trading.quotes import QuotePair, RiskApproved
@@ -55,6 +55,9 @@ class Quoter:
         self._clock = clock
         self._inventory = inventory
         self._valuation = valuation
+        end_s = min(picture.instrument.deactivation_s, picture.instrument.expiry_s or 1 << 62)
+        self._last_s = end_s - settings.stop_before_expiry_s
+        """UTC; nothing is quoted from then on."""
         self._version = 0
         self._position = 0
         """In steps, when the last decision was taken."""
@@ -88,8 +91,7 @@ class Quoter:
             self.offer(pair)
 
     def is_over(self) -> bool:
-        end_s = min(self.picture.instrument.deactivation_s, self.picture.instrument.expiry_s or 1 << 62)
-        return self._clock.now_s() >= end_s - self._settings.stop_before_expiry_s
+        return self._clock.now_s() >= self._last_s
 
     def offer(self, pair: QuotePair) -> None:
         """Through the gate to the desk."""
@@ -119,7 +121,7 @@ class Quoter:
         wish, standing = self.wish, self._orders.standing(self._name)
         if wish is None or self._risk.exposure.position(self._name) != self._position:
             return False
-        return standing.in_flight or (standing.resting(Side.BID) == wish.bid and standing.resting(Side.ASK) == wish.ask)
+        return standing.in_flight or (standing.resting(BID) == wish.bid and standing.resting(ASK) == wish.ask)
 
     def decide(self) -> QuotePair | None:
         """What is wanted now; None when nothing new can or need be said."""
@@ -147,7 +149,7 @@ class Quoter:
             version=self._version,
             decided_at=trio.current_time(),
         )
-        bid, ask = standing.resting(Side.BID), standing.resting(Side.ASK)
+        bid, ask = standing.resting(BID), standing.resting(ASK)
         pair = pull_picked_off(pair, view, self._settings.protections, bid, ask)
         pair = self._valuation.comparison.beside(pair, self.picture.instrument)
         if pair.bid == bid and pair.ask == ask and not any(map(self._desk.must_renew, standing.live)):

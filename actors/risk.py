@@ -17,7 +17,7 @@ from loguru import logger
 
 from actors.trading.exposure import Exposure
 from actors.trading.greek_limits import GreekBook
-from actors.trading.instruments import Instrument, Side
+from actors.trading.instruments import ASK, BID, Instrument, Side
 from actors.trading.quotes import NO_ROOM, Quote, QuotePair, RiskApproved, RiskRefused, Room
 
 MARGIN_BACKOFF_S = 5.0
@@ -57,8 +57,8 @@ class Risk:
             return RiskRefused(pair.instrument, "halted: " + "; ".join(self.halts.values()))
         bids, asks = pair.bid.amount if pair.bid else 0, pair.ask.amount if pair.ask else 0
         room = self._room(pair.instrument, bids if bids > asks else asks)
-        bid = self._fit(pair, Side.BID, room.bid)
-        ask = self._fit(pair, Side.ASK, room.ask)
+        bid = self._fit(pair, BID, room.bid)
+        ask = self._fit(pair, ASK, room.ask)
         if bid is None and ask is None:
             self.refusals += 1
             self.exposure.release(pair.instrument)

@@ -12,8 +12,8 @@ from enum import StrEnum
 
 import msgspec
 
-from actors.trading.instruments import Instrument, Side
-from actors.trading.orders import ASK, BID, OPEN, Order
+from actors.trading.instruments import ASK, BID, Instrument, Side
+from actors.trading.orders import OPEN, Order
 from actors.trading.quotes import Quote, QuotePair
 from actors.trading.quoting import stale_money
 

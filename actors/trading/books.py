@@ -13,14 +13,13 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from actors.trading.instruments import Instrument, Numeraire, OptionKind, Side
+from actors.trading.instruments import BID, Instrument, Numeraire, OptionKind, Side
 from actors.trading.pricing import black76
 from actors.venues.dialect import BookUpdate, TickerUpdate
 
 Level = tuple[int, int]
 """Price in smallest ticks, amount in steps."""
 
-BID = Side.BID
 T = TypeVar("T")
 
 OwnOrder = tuple[Side, int, int]
@@ -58,7 +57,7 @@ class Book(msgspec.Struct, frozen=True, gc=False):
         return cls(tuple(update.bids), tuple(update.asks), update.ts_ms)
 
     def side(self, side: Side) -> tuple[Level, ...]:
-        return self.bids if side is Side.BID else self.asks
+        return self.bids if side is BID else self.asks
 
     def best(self, side: Side) -> int | None:
         """The best price of a side in ticks, or None when it is empty."""
@@ -169,7 +168,7 @@ class Market(msgspec.Struct, frozen=True, dict=True):
             prices.append(opposite[0][0])
         if not prices:
             return None
-        return min(prices) if side is Side.BID else max(prices)
+        return min(prices) if side is BID else max(prices)
 
     def price(self, ticks: int) -> float:
         return self.instrument.price_float(ticks)

@@ -26,6 +26,10 @@ class Side(IntEnum):
         return Side.ASK if self is Side.BID else Side.BID
 
 
+BID, ASK = Side.BID, Side.ASK
+"""For what every tick comes by: an enum's member costs a look through its class each time."""
+
+
 class OptionKind(StrEnum):
     CALL = "C"
     PUT = "P"
@@ -126,7 +130,7 @@ class Instrument:
         """
         raw = price / self.tick_float
         nearest = round(raw)
-        away = math.floor(raw) if side is Side.BID else math.ceil(raw)
+        away = math.floor(raw) if side is BID else math.ceil(raw)
         return self.onto_ladder(nearest if abs(raw - nearest) < 1e-6 else away, side)
 
     def onto_ladder(self, price: int, side: Side) -> int:
@@ -135,7 +139,7 @@ class Instrument:
         if step == 1:
             return price
         down = price - price % step
-        return down if side is Side.BID or down == price else down + step
+        return down if side is BID or down == price else down + step
 
     def step_up(self, price: int, count: int = 1) -> int:
         """The price `count` ladder ticks higher."""
@@ -143,7 +147,7 @@ class Instrument:
             return price + count
         for _ in range(count):
             price += self.tick_at(price + 1)
-            price = self.onto_ladder(price, Side.BID)
+            price = self.onto_ladder(price, BID)
         return price
 
     def step_down(self, price: int, count: int = 1) -> int:
@@ -151,7 +155,7 @@ class Instrument:
         if not self.ladder:
             return price - count
         for _ in range(count):
-            price = self.onto_ladder(price - self.tick_at(price), Side.BID) if price > 0 else price - 1
+            price = self.onto_ladder(price - self.tick_at(price), BID) if price > 0 else price - 1
         return price
 
     def on_ladder(self, price: int) -> bool:

@@ -18,7 +18,7 @@ from operator import attrgetter
 import msgspec
 
 from actors.trading.executions import Executions
-from actors.trading.instruments import Side
+from actors.trading.instruments import BID, Side
 from actors.trading.quotes import Quote, Terms
 from actors.trading.shelves import Shelves
 from actors.venues.dialect import Fill, OrderRequest, OrderStatus, VenueOrder
@@ -46,7 +46,6 @@ class OrderState(StrEnum):
 
 FORGOTTEN_AT_ONCE = 500  # so that however many have ended, nobody waits for long
 OPEN, PLACING, UNKNOWN = OrderState.OPEN, OrderState.PLACING, OrderState.UNKNOWN
-BID, ASK = Side.BID, Side.ASK
 _FINAL = {
     OrderStatus.FILLED: OrderState.FILLED,
     OrderStatus.CANCELLED: OrderState.CANCELLED,

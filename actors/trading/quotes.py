@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from actors.trading.instruments import Side
+from actors.trading.instruments import BID, Side
 
 Terms = dict[str, float]
 """The terms that made bid and ask, by name. Never changed once made; a dict of numbers is nothing the collector looks at."""
@@ -38,7 +38,7 @@ class QuotePair(msgspec.Struct, frozen=True, gc=False):
     """The explanation."""
 
     def side(self, side: Side) -> Quote | None:
-        return self.bid if side is Side.BID else self.ask
+        return self.bid if side is BID else self.ask
 
 
 class Room(msgspec.Struct, frozen=True, gc=False):

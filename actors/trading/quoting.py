@@ -15,7 +15,7 @@ import msgspec
 
 from actors.console.settings import QuotingSettings
 from actors.trading.books import Market, present, steps_at_most
-from actors.trading.instruments import Instrument, Side
+from actors.trading.instruments import ASK, BID, Instrument, Side
 from actors.trading.protections import protect, refusal, size_by_vega
 from actors.trading.quotes import Quote, QuotePair
 from actors.trading.strategies import Inventory, Strategy, View, Wish, no_wish
@@ -75,7 +75,7 @@ def rounded(price: float, side: Side, market: Market) -> int:
     instrument = market.instrument
     ticks = instrument.round_away(price, side)
     barrier = market.barrier(side)
-    if side is Side.BID:
+    if side is BID:
         if barrier is not None:
             ticks = min(ticks, instrument.step_down(barrier))
         if market.band_high > 0:
@@ -88,8 +88,8 @@ def rounded(price: float, side: Side, market: Market) -> int:
 
 def price_pair(wish: Wish, market: Market) -> tuple[int | None, int | None, str]:
     """Both prices in ticks and why one is missing. A pair that met on one tick is moved one outward on each side."""
-    bid = None if wish.bid is None else rounded(wish.bid, Side.BID, market)
-    ask = None if wish.ask is None else rounded(wish.ask, Side.ASK, market)
+    bid = None if wish.bid is None else rounded(wish.bid, BID, market)
+    ask = None if wish.ask is None else rounded(wish.ask, ASK, market)
     if bid is not None and ask is not None and bid >= ask:
         bid, ask = market.instrument.step_down(min(bid, ask)), market.instrument.step_up(max(bid, ask))
     if bid is not None and bid < 1:
@@ -163,7 +163,7 @@ def to_pair(
         Quote(bid, size) if bid is not None and size and not settings.ask_only else None,
         Quote(ask, size) if ask is not None and size and not settings.bid_only else None,
         decided_at,
-        "; ".join(reason for reason in reasons if reason),
+        "; ".join(filter(None, reasons)),
         terms=wish.terms,
     )
 
@@ -242,7 +242,7 @@ def side_urgency(market: Market, side: Side, desired: Quote | None, resting: Quo
 
 def with_urgency(pair: QuotePair, market: Market, bid: Quote | None, ask: Quote | None, fair: float | None) -> QuotePair:
     """The pair with the urgency of replacing what rests (`bid`, `ask`); `fair` in premium, the mark will do."""
-    urgency = side_urgency(market, Side.BID, pair.bid, bid, fair) + side_urgency(market, Side.ASK, pair.ask, ask, fair)
+    urgency = side_urgency(market, BID, pair.bid, bid, fair) + side_urgency(market, ASK, pair.ask, ask, fair)
     return msgspec.structs.replace(pair, urgency=urgency)
 
 

@@ -12,7 +12,7 @@ import attrs
 
 from actors.console.settings import LimitSettings, QuotingSettings
 from actors.trading.books import Market, best_with_size, steps_at_least
-from actors.trading.instruments import Side
+from actors.trading.instruments import ASK, BID, Side
 from actors.trading.strategies import Inventory, View, Wish, no_wish
 
 TICK_TOLERANCE = 1e-9
@@ -35,19 +35,19 @@ class Improve:
         if is_crossed(market):
             return no_wish("others' book is locked or crossed")
         mid = mid_of_others(market)
-        bid, ask = self._side(Side.BID, view, mid), self._side(Side.ASK, view, mid)
+        wanted = steps_at_least(market.instrument, self.settings.improvement_reference_size)
+        bid, ask = self._side(BID, view, mid, wanted), self._side(ASK, view, mid, wanted)
         if bid is None or ask is None:
             return no_wish("a side of the market is empty and there is no mark to quote it from")
-        terms = {"reference_bid": bid[0], "reference_ask": ask[0]}
-        terms |= {"improvement_bid": bid[1], "improvement_ask": ask[1]}
+        terms = {"reference_bid": bid[0], "reference_ask": ask[0], "improvement_bid": bid[1], "improvement_ask": ask[1]}
         if mid is not None:
             terms["mid"] = mid
         return Wish(bid[0] + bid[1], ask[0] - ask[1], terms=terms)
 
-    def _side(self, side: Side, view: View, mid: float | None) -> tuple[float, float] | None:
-        """Reference price and improvement on it, in premium; None when the side can be quoted from nothing."""
+    def _side(self, side: Side, view: View, mid: float | None, wanted: int) -> tuple[float, float] | None:
+        """Reference price and improvement on it, in premium; None when the side can be quoted from nothing. `wanted` steps
+        make a level a reference."""
         market = view.market
-        wanted = steps_at_least(market.instrument, self.settings.improvement_reference_size)
         reference = best_with_size(market.book.side(side), wanted)
         if reference is not None:
             return market.price(reference), self._improvement(side, reference, market)
@@ -60,7 +60,7 @@ class Improve:
     def _improvement(self, side: Side, reference: int, market: Market) -> float:
         """In premium: the configured money, or what `coarse_tick` says where one tick is worth more than that."""
         instrument = market.instrument
-        inside = instrument.step_up(reference) if side is Side.BID else instrument.step_down(reference)
+        inside = instrument.step_up(reference) if side is BID else instrument.step_down(reference)
         tick = abs(inside - reference) * instrument.tick_float
         wanted = market.premium(self.settings.improvement)
         if wanted is not None and wanted >= tick * (1 - TICK_TOLERANCE):

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from actors.trading.errors import ConfigError
-from actors.trading.instruments import Side
+from actors.trading.instruments import BID
 from actors.venues.deribit.names import currency_of
 from actors.venues.deribit.terms import Board
 from actors.venues.dialect import Call, OrderRequest, Pool
@@ -57,7 +57,7 @@ class CallWriter:
             f"{terms.order_head}{self._amount_and_price(order)},"
             f'"label":{msgspec.json.encode(order.label).decode()},"valid_until":{order.reject_ms}{protected}}}'
         )
-        method = "private/buy" if order.side is Side.BID else "private/sell"
+        method = "private/buy" if order.side is BID else "private/sell"
         return Call(method, text.encode(), Pool.MATCHING, "place", order.instrument)
 
     def edit(self, order: OrderRequest, venue_id: str) -> Call:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from actors.trading.errors import ConfigError, StrikemakerError
-from actors.trading.instruments import Side
+from actors.trading.instruments import BID
 from actors.venues.derive.signing import OrderSigner, SigningKey
 from actors.venues.derive.terms import Board, Terms
 from actors.venues.dialect import Call, OrderRequest, Pool
@@ -73,7 +73,7 @@ class CallWriter:
         if signer is None:
             raise StrikemakerError("no key or no subaccount to sign orders with")
         heads = terms.frame_heads or self._write_heads(terms, signer)
-        is_bid = order.side is Side.BID
+        is_bid = order.side is BID
         price, price_e18 = terms.prices[order.price]
         amount, amount_e18 = terms.amounts[order.amount]
         signature = signer.sign(
