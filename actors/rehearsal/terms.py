@@ -94,16 +94,20 @@ class Terms:
     """The cell's Greek and scenario limits."""
 
     def sent_ns(self, asked: Asked, heard_ns: int) -> int:
-        """When an order was sent, by the venue's clock: as the order itself tells, at the latest when it was heard."""
-        if asked.venue_ns is not None:
-            return min(heard_ns, asked.venue_ns)
+        """When an order was sent, by the venue's clock: as the order itself tells, at the latest when it was heard.
+
+        What the makers' clock told comes first, for it is exact. Where it lies beyond the hearing it was no clock: a nonce
+        never falls, and after a step back it runs on from the last one.
+        """
+        told = heard_ns if asked.venue_ns is None else min(heard_ns, asked.venue_ns)
         if asked.maker_ns is None:
-            return heard_ns
+            return told
         ahead = 0
         for skew in self.skews:
             if skew.at_ns <= asked.maker_ns - skew.ahead_ns:
                 ahead = skew.ahead_ns
-        return min(heard_ns, asked.maker_ns - ahead)
+        exact = asked.maker_ns - ahead
+        return exact if exact <= heard_ns else told
 
 
 def belongs(tag: str, label: str) -> bool:

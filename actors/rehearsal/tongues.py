@@ -95,6 +95,11 @@ class Tongue(Protocol):
         """Whether the notice is a whole book (bids and asks, best first)."""
 
 
+def _sent_ns(deadline_ms: int) -> int | None:
+    """Deadlines are laid as far ahead as they may be."""
+    return (deadline_ms - MOST_AHEAD_MS) * MS_NS if deadline_ms != NEVER_MS else None
+
+
 class DeriveTongue:
     rate_limited = -32000
     self_crossing = 11007
@@ -106,7 +111,7 @@ class DeriveTongue:
         if row["method"] not in ("private/order", "private/replace"):
             return ()
         asked = row["params"]
-        nonce = asked.get("nonce")
+        nonce, deadline_ms = asked.get("nonce"), int(asked.get("reject_timestamp", NEVER_MS))
         return (
             Asked(
                 instrument=asked["instrument_name"],
@@ -114,8 +119,9 @@ class DeriveTongue:
                 price=Decimal(asked["limit_price"]),
                 amount=Decimal(asked["amount"]),
                 is_plain=asked["time_in_force"] == "post_only" and not asked.get("reduce_only"),
-                deadline_ms=int(asked.get("reject_timestamp", NEVER_MS)),
+                deadline_ms=deadline_ms,
                 maker_ns=int(nonce) // NONCE_SLOTS * US_NS if nonce else None,
+                venue_ns=_sent_ns(deadline_ms),
             ),
         )
 
@@ -168,7 +174,7 @@ class DeribitTongue:
             amount=_number(asked.get("amount")),
             is_plain=bool(asked.get("post_only") and asked.get("reject_post_only") and not asked.get("reduce_only")),
             deadline_ms=deadline_ms,
-            venue_ns=(deadline_ms - MOST_AHEAD_MS) * MS_NS if deadline_ms != NEVER_MS else None,
+            venue_ns=_sent_ns(deadline_ms),
         )
 
     def grids(self, source: str, content: Any) -> Iterator[tuple[str, Grid]]:

@@ -229,6 +229,15 @@ def test_a_skewed_clock_is_known_to_the_judge() -> None:
     assert terms(skews=(skew,)).sent_ns(asked, day.now) == day.now
 
 
+def test_a_nonce_that_runs_on_is_no_clock() -> None:
+    """After a step back the nonce goes on from the last one; then the deadline tells when the order left."""
+    day = Book().opening()
+    skew, left_ms = Skew(day.now - 10**9, -20 * 10**9), day.now // 10**6 - 80
+    day.asks(nonce=str((day.now - 12 * 10**9) // 1000 * 1000), reject_timestamp=left_ms + 1000)
+    (asked,) = FloorReplay(ACCOUNT).asked(day.rows[-1])
+    assert terms(skews=(skew,)).sent_ns(asked, day.now) == left_ms * 10**6
+
+
 def test_standing_still_in_a_frozen_market_is_demanded() -> None:
     """A better price of ours while nobody else moved is self-improvement; after somebody moved it is not."""
     for others, expected in (("90.0", ["no self-improvement"]), ("91.0", [])):

@@ -18,7 +18,10 @@ from actors.trading.errors import ConfigError
 from actors.venues.paper.ledger import read_ledger
 
 ONCE_FAILED = {
-    "derive": (108, 181, 195, 2125, 2150, 3051, 10002, 40013, 500002, 600081, 500047, 1000006, 5000588, 5000857, 1596904440),
+    "derive": (
+        *(108, 181, 195, 2125, 2150, 3051, 10002, 40013, 500002, 600081, 500047, 1000006, 3300217, 5000588, 5000857),
+        1596904440,
+    ),
     "deribit": (3, 312, 1044, 2016, 3025, 3174, 20016, 88104, 730453, 2001798, 2005910, 4000414),
 }
 """Seeds that once showed a defect; each was mended, and none may come back."""
