@@ -266,13 +266,14 @@ class Truth:
         """Strays are cancelled; an order that we hold open and the venue does not show becomes unknown."""
         orders = self.desk.orders
         before = {o.client_id for o in orders.live() if o.state is OrderState.OPEN}
+        asked_ms = self._clock.venue_ms()
         resting = await self._ask_open()
         shown = {order.client_id for order in resting} | {order.venue_id for order in resting}
         for number, order in enumerate(resting):
             if number % ROWS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
             if self._is_ours(order):
-                await self._check_known(order)
+                await self._check_known(order, asked_ms)
         for held in list(orders.live()):
             if held.client_id in before and held.state is OrderState.OPEN and not shown & {held.client_id, held.venue_id}:
                 self._alarm(f"{held.instrument} {held.side.name} {held.client_id} is open here, not at the venue")
@@ -283,9 +284,10 @@ class Truth:
         while orders.forget_settled(self._clock.now_ms() - 10 * OVERLAP_MS):
             await trio.lowlevel.checkpoint()
 
-    async def _check_known(self, order: VenueOrder) -> None:
+    async def _check_known(self, order: VenueOrder, asked_ms: int) -> None:
+        """One that rests must be live here, or have ended about when the venue was asked (its time) or later."""
         known = self.desk.orders.known(order)
-        if known is None or not (known.state.is_live or known.changed_ms >= order.ts_ms):
+        if known is None or not (known.state.is_live or known.changed_ms >= asked_ms - LATE_MS):
             self._alarm(f"stray order {order.venue_id} of ours on {order.instrument}: cancelling it")
             try:
                 await self.desk.ask(self.desk.dialect.cancel(order))

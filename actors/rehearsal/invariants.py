@@ -250,7 +250,7 @@ class FreshOnly(Check):
 
     def on_request(self, row: Row) -> None:
         for asked in self.asked(row):
-            name, sent = asked.instrument, self.terms.sent_ns(asked, row["t"])
+            name, sent = asked.instrument, self.terms.sent(asked, row["t"]).at_ns
             self._hold(f"book {name}", sent, self.terms.max_book_age_s, f"{name}: book")
             self._hold(f"index {self.terms.underlying}", sent, self.terms.max_index_age_s, f"{name}: index")
 
@@ -292,11 +292,10 @@ class NothingWhileHalted(Check):
 
     def on_request(self, row: Row) -> None:
         for asked in self.asked(row):
-            sent = self.terms.sent_ns(asked, row["t"])
+            sent = self.terms.sent(asked, row["t"])
             for halt in self.terms.halts:
-                until = halt.to_ns - self.replay.tongue.clock_slack_ns
-                if halt.from_ns < sent < until and asked.tag.startswith(halt.label):
-                    self.broken(f"{asked.instrument}: sent {(sent - halt.from_ns) / 1e9:.3f} s into: {halt.why}")
+                if halt.from_ns < sent.at_ns < halt.to_ns - sent.slack_ns and asked.tag.startswith(halt.label):
+                    self.broken(f"{asked.instrument}: sent {(sent.at_ns - halt.from_ns) / 1e9:.3f} s into: {halt.why}")
 
 
 class WithinBudget(Check):

@@ -12,7 +12,13 @@ import attrs
 
 from actors.console.settings import LimitSettings
 from actors.rehearsal.floor_replay import Outage
-from actors.rehearsal.tongues import Asked
+from actors.rehearsal.tongues import MS_NS, Asked
+
+BY_CLOCK_NS = MS_NS
+BY_DEADLINE_NS = 200 * MS_NS
+"""A deadline is laid by the venue's clock as its own stamps tell it, which travel."""
+NONCES_APART_NS = 5 * MS_NS
+"""Nonces of one moment are a microsecond apart."""
 
 
 @attrs.frozen
@@ -58,6 +64,15 @@ class Claim:
 
 
 @attrs.frozen
+class Sent:
+    """When an order left, venue's clock."""
+
+    at_ns: int
+    slack_ns: int
+    """It may have been so much later."""
+
+
+@attrs.frozen
 class Proven:
     """Somebody said, on the venue's word, that nothing under these labels rests or can come to rest."""
 
@@ -93,21 +108,21 @@ class Terms:
     greek_limits: LimitSettings | None = None
     """The cell's Greek and scenario limits."""
 
-    def sent_ns(self, asked: Asked, heard_ns: int) -> int:
+    def sent(self, asked: Asked, heard_ns: int) -> Sent:
         """When an order was sent, by the venue's clock: as the order itself tells, at the latest when it was heard.
 
-        What the makers' clock told comes first, for it is exact. Where it lies beyond the hearing it was no clock: a nonce
-        never falls, and after a step back it runs on from the last one.
+        What the makers' clock told comes first, for it is exact. Where that lies well beyond the hearing it was no clock: a
+        nonce never falls, and after a step back it runs on from the last one.
         """
-        told = heard_ns if asked.venue_ns is None else min(heard_ns, asked.venue_ns)
-        if asked.maker_ns is None:
-            return told
-        ahead = 0
-        for skew in self.skews:
-            if skew.at_ns <= asked.maker_ns - skew.ahead_ns:
-                ahead = skew.ahead_ns
-        exact = asked.maker_ns - ahead
-        return exact if exact <= heard_ns else told
+        if asked.maker_ns is not None:
+            ahead = 0
+            for skew in self.skews:
+                if skew.at_ns <= asked.maker_ns - skew.ahead_ns:
+                    ahead = skew.ahead_ns
+            told_ns = asked.maker_ns - ahead
+            if told_ns <= heard_ns + NONCES_APART_NS:
+                return Sent(min(heard_ns, told_ns), BY_CLOCK_NS)
+        return Sent(heard_ns if asked.venue_ns is None else min(heard_ns, asked.venue_ns), BY_DEADLINE_NS)
 
 
 def belongs(tag: str, label: str) -> bool:

@@ -77,8 +77,6 @@ class Tongue(Protocol):
     self_crossing: int
     reads_fills: str
     """The method by which a cell reads its trades."""
-    clock_slack_ns: int
-    """How far the told time of a sending may be off."""
     takes_twice: bool
     """A request for an order that is heard twice makes two orders."""
 
@@ -104,7 +102,6 @@ class DeriveTongue:
     rate_limited = -32000
     self_crossing = 11007
     reads_fills = "private/get_trade_history"
-    clock_slack_ns = MS_NS
     takes_twice = False
 
     def orders(self, row: Row, known: Mapping[str, Known]) -> tuple[Asked, ...]:
@@ -144,8 +141,6 @@ class DeribitTongue:
     rate_limited = 10028
     self_crossing = 10003
     reads_fills = "private/get_user_trades_by_currency_and_time"
-    clock_slack_ns = 200 * MS_NS
-    """`valid_until` is in milliseconds of a venue's clock that the makers know to half a round trip."""
     takes_twice = True
 
     def orders(self, row: Row, known: Mapping[str, Known]) -> tuple[Asked, ...]:

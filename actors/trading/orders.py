@@ -39,7 +39,7 @@ class OrderState(StrEnum):
     EXPIRED = "expired"
 
     is_live: bool
-    """It may rest at the venue now, or come to. A plain attribute of each state: it is asked some fifty times a tick."""
+    """It may rest at the venue now, or come to. A plain attribute: it is asked some fifty times a tick."""
     is_certain: bool
     """No answer is awaited that would say where it stands."""
 
@@ -214,8 +214,11 @@ class OrderTable:
         return [o for o in self.live() if o.state is OrderState.UNKNOWN]
 
     def known(self, news: VenueOrder) -> Order | None:
-        """Our record of an order that the venue speaks of, by whichever identity it gives."""
-        return self._by_client.get(news.client_id) or self._by_venue.get(news.venue_id)
+        """Our record of an order that the venue speaks of, by whichever identity it gives; not that of its twin, which rests
+        beside it where the wire said a request twice and no nonce prevents it."""
+        order = self._by_client.get(news.client_id)
+        is_twin = order is not None and order.venue_id and news.venue_id and order.venue_id != news.venue_id
+        return self._by_venue.get(news.venue_id) if order is None or is_twin else order
 
     def last_change_ms(self, instrument: str) -> int:
         """Venue time of the last change of ours in this instrument: an older book cannot be compared with our orders."""
@@ -224,10 +227,6 @@ class OrderTable:
     def in_flight(self, instrument: str) -> bool:
         """A request of ours is unanswered, so what rests there is not certain."""
         return not all(map(_is_certain, self._working.get(instrument, ())))
-
-    def resting(self, instrument: str) -> list[tuple[Side, int, int]]:
-        """(side, price, remaining) of what rests, for taking ourselves out of the book."""
-        return self.standing(instrument).own
 
     def standing(self, instrument: str) -> Standing:
         """What of ours is there now, in one look."""

@@ -12,7 +12,7 @@ from ledgers import ACCOUNT, LABEL, NAME, T0, Book, claim, terms
 
 from actors.rehearsal.floor_replay import FloorReplay
 from actors.rehearsal.judge import Halt, Outage, Terms, judge, judge_file
-from actors.rehearsal.terms import Proven, Silence, Skew
+from actors.rehearsal.terms import BY_CLOCK_NS, Proven, Sent, Silence, Skew
 
 
 def clean_day() -> Book:
@@ -226,7 +226,7 @@ def test_a_skewed_clock_is_known_to_the_judge() -> None:
     skew = Skew(day.now - 10**9, 5 * 10**9)
     day.asks(nonce=str((day.now + 5 * 10**9) // 1000 * 1000))
     (asked,) = FloorReplay(ACCOUNT).asked(day.rows[-1])
-    assert terms(skews=(skew,)).sent_ns(asked, day.now) == day.now
+    assert terms(skews=(skew,)).sent(asked, day.now).at_ns == day.now
 
 
 def test_a_nonce_that_runs_on_is_no_clock() -> None:
@@ -235,7 +235,15 @@ def test_a_nonce_that_runs_on_is_no_clock() -> None:
     skew, left_ms = Skew(day.now - 10**9, -20 * 10**9), day.now // 10**6 - 80
     day.asks(nonce=str((day.now - 12 * 10**9) // 1000 * 1000), reject_timestamp=left_ms + 1000)
     (asked,) = FloorReplay(ACCOUNT).asked(day.rows[-1])
-    assert terms(skews=(skew,)).sent_ns(asked, day.now) == left_ms * 10**6
+    assert terms(skews=(skew,)).sent(asked, day.now).at_ns == left_ms * 10**6
+
+
+def test_several_nonces_of_one_moment_tell_that_moment() -> None:
+    """The later ones lie some microseconds beyond it, and are clocks all the same: exact, where a deadline is not."""
+    day = Book().opening()
+    day.asks(nonce=str((day.now // 1000 + 3) * 1000), reject_timestamp=day.now // 10**6 + 900)
+    (asked,) = FloorReplay(ACCOUNT).asked(day.rows[-1])
+    assert terms().sent(asked, day.now) == Sent(day.now, BY_CLOCK_NS)
 
 
 def test_standing_still_in_a_frozen_market_is_demanded() -> None:

@@ -55,6 +55,18 @@ def test_an_order_in_flight_counts_in_full_and_its_answer_makes_it_open() -> Non
     assert (order.state, table.worst(NAME, Side.BID), table.in_flight(NAME)) == (OrderState.OPEN, 10, False)
 
 
+def test_what_is_told_of_a_twin_is_not_taken_for_its_order() -> None:
+    """The same identity of ours under another of the venue's: its end and its fills are not those of the one we hold."""
+    table = OrderTable()
+    order = placed(table)
+    twin = news(order, OrderStatus.CANCELLED, venue_id="twin", ts=20)
+    assert table.known(twin) is None
+    assert table.apply_order(twin) is None
+    assert table.apply_fill(fill("twin", 10))
+    assert (order.state, order.venue_id, order.seen_filled) == (OrderState.OPEN, "v1", 0)
+    assert table.known(news(order)) is order
+
+
 def test_a_fill_before_the_acknowledgement_is_held_until_the_order_is_known() -> None:
     """The trade names a venue id that we have not been told yet."""
     table = OrderTable()
