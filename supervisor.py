@@ -29,7 +29,7 @@ from actors.hosting import CellPost, Hosted, Spare
 from actors.left_on import LeftOn
 from actors.mailboxes import AllDone, Birth, CellBorn, CellGone, GuardState, Leave
 from actors.paper_process import PaperProcess, access_of, follow_renaming
-from actors.pipes import start_ticks, wait_exit
+from actors.pipes import HELD, start_ticks, wait_exit
 from actors.preflight import preflight
 from actors.run_folder import RunFolder
 from actors.trading.errors import leading_error
@@ -74,7 +74,10 @@ class Supervisor:
 
     async def run(self) -> int:
         """Exit code of the run."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        for number in HELD:
+            # What the receiver leaves behind when it closes: a late Ctrl-C must not take the last line nor the exit code.
+            signal.signal(number, signal.SIG_IGN)
+        with trio.open_signal_receiver(*HELD) as signals:
             async with trio.open_nursery() as helpers:
                 helpers.start_soon(self._obey, signals)
                 try:

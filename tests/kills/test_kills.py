@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 
 import msgspec
@@ -73,6 +76,20 @@ def test_a_killed_supervisor_leaves_it_to_the_guard(exchange: Exchange, start: S
     assert successor.wait() == 0, successor.output
     assert exchange.caught_up().resting == 0
     assert rests_by_hand(exchange), "cancel-on-disconnect was set back before the sockets closed"
+
+
+def test_a_hail_of_signals_changes_nothing(exchange: Exchange, start: Start) -> None:
+    """From the first to the process's last breath: the stop is clean and said, and the exit code tells it."""
+    maker = start()
+    maker.strike(signal.SIGINT, "supervisor")
+    for number in cycle((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
+        maker.process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            maker.process.wait(0.001)
+            break
+    assert maker.wait() == 0, maker.output
+    assert "confirmed: zero orders rest" in maker.output
+    assert exchange.caught_up().resting == 0
 
 
 def test_dying_children_are_replaced_and_nothing_is_sent_without_a_guard(exchange: Exchange, start: Start) -> None:
