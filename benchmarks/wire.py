@@ -59,12 +59,12 @@ class Presigned(OrderSigner):
         return SIGNATURE
 
 
-class _Params(msgspec.Struct):
+class _Params(msgspec.Struct, gc=False):
     channel: str
     data: rows.SlimTicker
 
 
-class _TickerFrame(msgspec.Struct):
+class _TickerFrame(msgspec.Struct, gc=False):
     params: _Params
 
 
@@ -178,10 +178,6 @@ def plain_ticker(frame: bytes) -> TickerUpdate:
         discount=float(pricing["df"]) or 1.0,
         band_low=OPTION.price_ticks(row["minp"]),
         band_high=OPTION.price_ticks(row["maxp"]),
-        delta=float(pricing["d"]),
-        gamma=float(pricing["g"]),
-        vega=float(pricing["v"]),
-        theta=float(pricing["t"]),
     )
 
 

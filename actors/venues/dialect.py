@@ -137,10 +137,6 @@ class TickerUpdate(msgspec.Struct, frozen=True, gc=False):
     band_low: int = 0
     """Lowest price a sell may trade at, ticks; 0 unknown."""
     band_high: int = 0
-    delta: float | None = None
-    gamma: float | None = None
-    vega: float | None = None
-    theta: float | None = None
     is_open: bool = True
 
 

@@ -27,7 +27,6 @@ _book = rows.reader(rows.BookRow)
 _grouped = rows.reader(rows.GroupedRow)
 _index = rows.reader(rows.IndexRow)
 _state = rows.reader(rows.StateRow)
-_NO_GREEKS = rows.Greeks()
 
 
 def market_decoder(kind: str, words: int, terms: Terms, channel: str) -> Decoder:
@@ -79,7 +78,6 @@ def read_ticker(terms: Terms, data: msgspec.Raw) -> tuple[News, ...]:
     option's rounded price: None here, to be recomputed from vol and forward."""
     row = _ticker.decode(data)
     ticks, vol = terms.loose_ticks, _present(row.mark_iv)
-    greeks = row.greeks if row.greeks is not None and vol is not None else _NO_GREEKS
     state = row.state or terms.state
     ticker = TickerUpdate(
         terms.instrument.name,
@@ -93,10 +91,6 @@ def read_ticker(terms: Terms, data: msgspec.Raw) -> tuple[News, ...]:
         1.0,
         ticks[row.min_price or 0.0],
         ticks[row.max_price or 0.0],
-        greeks.delta,
-        greeks.gamma,
-        greeks.vega,
-        greeks.theta,
         not state or state in OPEN_STATES,
     )
     if state == terms.state:

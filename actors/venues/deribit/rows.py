@@ -26,15 +26,9 @@ def reader(shape: type[T]) -> msgspec.json.Decoder[T]:
 # -- market data
 
 
-class Greeks(msgspec.Struct, gc=False):
-    delta: float | None = None
-    gamma: float | None = None
-    vega: float | None = None
-    theta: float | None = None
-
-
 class TickerRow(msgspec.Struct, gc=False):
-    """Absent prices are 0.0 (or null, says the documentation); `mark_iv` is in percent."""
+    """Absent prices are 0.0 (or null, says the documentation); `mark_iv` is in percent. Its Greeks are not read: ours are of
+    the surface that we quote by."""
 
     timestamp: int
     state: str = ""
@@ -47,7 +41,6 @@ class TickerRow(msgspec.Struct, gc=False):
     interest_rate: float | None = None
     min_price: Num | None = None
     max_price: Num | None = None
-    greeks: Greeks | None = None
 
 
 class BookRow(msgspec.Struct, gc=False):

@@ -204,8 +204,6 @@ def read_ticker(terms: Terms, data: msgspec.Raw) -> tuple[TickerUpdate]:
         terms.note_reference(index, mark or 0.0)
     pricing = row.option_pricing or _NO_PRICING
     forward, discount, vol = _present(pricing.f), _present(pricing.df) or 1.0, _present(pricing.i)
-    if vol is None:
-        pricing = _NO_PRICING  # greeks without a vol are zeros that mean nothing
     return (
         TickerUpdate(
             terms.instrument.name,
@@ -219,10 +217,6 @@ def read_ticker(terms: Terms, data: msgspec.Raw) -> tuple[TickerUpdate]:
             discount,
             ticks[row.minp],
             ticks[row.maxp],
-            pricing.d,
-            pricing.g,
-            pricing.v,
-            pricing.t,
         ),
     )
 

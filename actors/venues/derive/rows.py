@@ -26,26 +26,25 @@ def reader(shape: type[T]) -> msgspec.json.Decoder[T]:
 
 
 class Pricing(msgspec.Struct, gc=False):
-    d: float | None = None
-    g: float | None = None
-    v: float | None = None
-    t: float | None = None
+    """Its Greeks (d, g, v, t) are not read: ours are of the surface that we quote by."""
+
     i: float | None = None
     f: float | None = None
     df: float | None = None
 
 
-class Snapshot(msgspec.Struct, gc=False):
-    """A slim ticker: b, a best prices; I index; M mark; minp, maxp band; "0" is absent."""
+class Snapshot(msgspec.Struct, gc=False, kw_only=True):
+    """A slim ticker: b, a best prices; I index; M mark; minp, maxp band; "0" is absent. Fields stand as the venue sends
+    them: msgspec looks for each key first where the last one was found."""
 
-    t: int
-    b: Num = "0"
-    a: Num = "0"
     I: float | None = None  # noqa: E741  the venue's own name
     M: float | None = None
-    minp: Num = "0"
+    a: Num = "0"
+    b: Num = "0"
     maxp: Num = "0"
+    minp: Num = "0"
     option_pricing: Pricing | None = None
+    t: int
 
 
 class SlimTicker(msgspec.Struct, gc=False):
@@ -70,22 +69,24 @@ class SpotFeed(msgspec.Struct, gc=False):
 # -- orders
 
 
-class OrderRow(msgspec.Struct, gc=False):
+class OrderRow(msgspec.Struct, gc=False, kw_only=True):
+    """Fields in the venue's order, as above."""
+
     order_id: str
     instrument_name: str
     direction: str
-    amount: Num
-    limit_price: Num
-    order_status: str
-    filled_amount: Num = "0"
-    nonce: str | int = ""
     label: str | None = ""
+    amount: Num
+    filled_amount: Num = "0"
     average_price: float | None = None
-    last_update_timestamp: int = 0
+    limit_price: Num
+    nonce: str | int = ""
     signature_expiry_sec: int = 0
-    cancel_reason: str | None = ""
-    replaced_order_id: str | None = None
     mmp: bool = False
+    order_status: str
+    cancel_reason: str | None = ""
+    last_update_timestamp: int = 0
+    replaced_order_id: str | None = None
 
 
 class TradeRow(msgspec.Struct, gc=False):

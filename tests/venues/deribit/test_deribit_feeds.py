@@ -158,7 +158,7 @@ def test_an_empty_side_is_absent_and_percent_become_fractions():
     assert isinstance(ticker, TickerUpdate)
     assert (ticker.best_bid, ticker.best_ask, ticker.band_low, ticker.band_high) == (0, 435, 1, 1000)
     assert ticker.mark_vol == pytest.approx(0.6159)
-    assert (ticker.mark, ticker.forward, ticker.index, ticker.delta) == (0.042711, 2405.1, 2399.4, 0.41)
+    assert (ticker.mark, ticker.forward, ticker.index) == (0.042711, 2405.1, 2399.4)
     assert ticker.is_open
 
 
@@ -167,7 +167,7 @@ def test_null_is_absent_as_well():
     data = {**TICKER, "best_ask_price": None, "mark_price": 0.0, "mark_iv": None, "min_price": None, "greeks": None}
     (ticker,) = told(maker(), f"ticker.{NAME}.100ms", data)
     assert isinstance(ticker, TickerUpdate)
-    assert (ticker.best_ask, ticker.mark, ticker.mark_vol, ticker.band_low, ticker.delta) == (0, None, None, 0, None)
+    assert (ticker.best_ask, ticker.mark, ticker.mark_vol, ticker.band_low) == (0, None, None, 0)
 
 
 def test_a_locked_instrument_says_so_in_its_ticker_and_says_when_it_is_back():

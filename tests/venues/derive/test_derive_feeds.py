@@ -19,7 +19,7 @@ TICKER = f"ticker_slim.{NAME}.1000"
 
 
 def test_a_recorded_ticker_is_decoded_to_the_digit():
-    """Prices in ticks; vol, forward, discount and greeks as they stand."""
+    """Prices in ticks; vol, forward and discount as they stand."""
     (news,) = notice(maker(), TICKER, sample("ticker_slim (option call)"))
     assert news == TickerUpdate(
         instrument=NAME,
@@ -33,10 +33,6 @@ def test_a_recorded_ticker_is_decoded_to_the_digit():
         discount=0.999,
         band_low=3661,
         band_high=4326,
-        delta=0.95222,
-        gamma=0.00036344,
-        vega=0.40175,
-        theta=-0.90562,
     )
 
 
@@ -45,13 +41,13 @@ def test_zeros_in_a_ticker_are_absences():
     ticker = sample("ticker_slim (option put)")
     snapshot = ticker["instrument_ticker"]
     snapshot |= {"b": "0", "M": "0", "I": "0", "minp": "0", "brand_new": {"a": [1]}}
-    snapshot["option_pricing"] |= {"g": "8.1E-7", "df": "0", "m": "0", "f": 2000}
+    snapshot["option_pricing"] |= {"df": "0", "m": "0", "f": "2E+3"}
     (news,) = notice(maker(), TICKER, ticker)
     assert (news.best_bid, news.best_ask, news.mark, news.index, news.band_low) == (0, 438, None, None, 0)
-    assert (news.mark_vol, news.forward, news.discount, news.gamma) == (0.51012, 2000.0, 1.0, 8.1e-7)
-    snapshot["option_pricing"] |= {"i": "0"}
+    assert (news.mark_vol, news.forward, news.discount) == (0.51012, 2000.0, 1.0)
+    snapshot["option_pricing"] |= {"i": "0", "f": 2000}
     (news,) = notice(maker(), TICKER, ticker)
-    assert (news.mark_vol, news.delta, news.gamma, news.forward) == (None, None, None, 2000.0)
+    assert (news.mark_vol, news.forward) == (None, 2000.0)
     for odd in ("nan", "inf", "-1"):
         snapshot["M"] = odd
         assert notice(maker(), TICKER, ticker)[0].mark is None
