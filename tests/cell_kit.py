@@ -18,7 +18,7 @@ from actors.cell import Cell
 from actors.console.settings import Settings
 from actors.rehearsal.stage import Stage, open_stage, paper_settings
 from actors.rehearsal.targets import TARGETS
-from actors.trading.strategies import Strategy
+from actors.trading.strategies import Inventory, Strategy, View, Wish
 from actors.venues.paper.faults import FrameFault
 from actors.venues.paper.run import PaperRun
 
@@ -107,6 +107,27 @@ async def quoting(cell: Cell, sides: int = SIDES) -> None:
     """Until so many of the cell's orders rest."""
     while sum(1 for _ in cell.orders.live()) < sides or any(cell.orders.in_flight(n) for n in cell.instruments):
         await trio.sleep(0.05)
+
+
+class Placed:
+    """Around the first mark it saw of each instrument; `ticks` moves the bid, `ask_ticks` the ask; raises what it is
+    `armed` with."""
+
+    uses_book = False
+    needs_surface = False
+
+    def __init__(self) -> None:
+        self.ticks = self.ask_ticks = 0
+        self.armed: Exception | None = None
+        self.marks: dict[str, float] = {}
+
+    def quote(self, view: View, inventory: Inventory) -> Wish:
+        if self.armed is not None:
+            fault, self.armed = self.armed, None
+            raise fault
+        instrument = view.market.instrument
+        mark, tick = self.marks.setdefault(instrument.name, view.mark or 0.0), instrument.tick_float
+        return Wish(0.6 * mark + self.ticks * tick, 1.5 * mark + self.ask_ticks * tick)
 
 
 @contextlib.asynccontextmanager

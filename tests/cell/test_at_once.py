@@ -4,31 +4,10 @@ from __future__ import annotations
 
 import pytest
 import trio
-from cell_kit import DERIVE, ORDERS, Form, in_every_form, resting, still
+from cell_kit import DERIVE, ORDERS, Form, Placed, in_every_form, resting, still
 
 from actors.cell import Cell
 from actors.trading.instruments import Numeraire
-from actors.trading.strategies import Inventory, View, Wish
-
-
-class Placed:
-    """Around the first mark it saw of each instrument; `ticks` moves the bid; raises what it is `armed` with."""
-
-    uses_book = False
-    needs_surface = False
-
-    def __init__(self) -> None:
-        self.ticks = 0
-        self.armed: Exception | None = None
-        self.marks: dict[str, float] = {}
-
-    def quote(self, view: View, inventory: Inventory) -> Wish:
-        if self.armed is not None:
-            fault, self.armed = self.armed, None
-            raise fault
-        instrument = view.market.instrument
-        mark = self.marks.setdefault(instrument.name, view.mark or 0.0)
-        return Wish(0.6 * mark + self.ticks * instrument.tick_float, 1.5 * mark)
 
 
 def moving(cell: Cell) -> list[str]:
