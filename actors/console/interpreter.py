@@ -16,8 +16,8 @@ REMARK = "built without profile-guided optimisation: one that has it takes about
 def is_quick() -> bool:
     """Built with profile-guided optimisation, as far as it says.
 
-    What distributions ship (below /usr) always is, though Debian's does not say so; pyenv and `make install` leave it out
-    unless they are told. What it is worth: docs/performance.md.
+    What a distribution ships (below /usr) is taken for such: Debian's does not say, and is as quick as one. pyenv leaves
+    it out unless it is told. What it is worth: docs/performance.md.
     """
     arguments = sysconfig.get_config_var("CONFIG_ARGS")
     return not arguments or "--enable-optimizations" in arguments or sys.base_prefix == "/usr"
@@ -28,5 +28,12 @@ def can_make_environments() -> bool:
     return find_spec("ensurepip") is not None
 
 
+def verdict() -> int:
+    """An exit status: 0 quick and fit to make an environment, 1 not quick, 2 not fit."""
+    if not is_quick():
+        return 1
+    return 0 if can_make_environments() else 2
+
+
 if __name__ == "__main__":
-    sys.exit(0 if is_quick() and can_make_environments() else 1)
+    sys.exit(verdict())

@@ -40,5 +40,12 @@ def test_the_doctor_says_so_and_is_content(monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_can_be_asked_before_anything_is_installed() -> None:
     """By path, alone: another interpreter has none of our packages."""
     asked = subprocess.run([sys.executable, "-I", "-S", str(Path(interpreter.__file__))], capture_output=True, text=True)
-    wished = interpreter.is_quick() and interpreter.can_make_environments()
-    assert (asked.returncode, asked.stderr) == (0 if wished else 1, "")
+    assert (asked.returncode, asked.stderr) == (interpreter.verdict(), "")
+
+
+@pytest.mark.parametrize(("is_quick", "can_make", "status"), [(True, True, 0), (False, True, 1), (True, False, 2)])
+def test_what_is_wrong_is_told_apart(monkeypatch: pytest.MonkeyPatch, is_quick: bool, can_make: bool, status: int) -> None:
+    """One that only lacks a package of its distribution is not called slow."""
+    monkeypatch.setattr(interpreter, "is_quick", lambda: is_quick)
+    monkeypatch.setattr(interpreter, "can_make_environments", lambda: can_make)
+    assert interpreter.verdict() == status
