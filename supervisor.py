@@ -57,7 +57,6 @@ class Supervisor:
             CellPost(index, f"{cell.underlying.lower()}{index}") for index, cell in enumerate(self.settings.cells)
         ]
         self.guard: Hosted | None = None
-        self.guard_word = ""
         self.exit_hint = 0
         self.last_words: list[str] = []
         self._run_id = format(Clock().wall_ns() // 1_000_000, "x")
@@ -96,9 +95,12 @@ class Supervisor:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._cancel_when_told, nursery.cancel_scope)
             self._access = await self._open_venue()
-            facts = await preflight(self.settings, self._access)
             if self.settings.venue.exchange == "derive":
                 self._left_on = LeftOn(self.folder.path.parent, f"{self._access.ws_url} {self._access.wallet}")
+                while not self._left_on.join():
+                    await trio.sleep(0.1)
+            facts = await preflight(self.settings, self._access)
+            if self._left_on is not None:
                 self._former_setting = self._left_on.former(facts.cancel_on_disconnect)
                 if self._former_setting != facts.cancel_on_disconnect:
                     self.screen.say("info", "an earlier run of ours left cancel-on-disconnect on; a clean stop sets it back")
@@ -193,13 +195,18 @@ class Supervisor:
 
     # -- the guard
 
+    @property
+    def guard_word(self) -> str:
+        """The guard's proof in its own words, from the moment it was heard; empty while there is none."""
+        word = self.guard.farewell if self.guard is not None else None
+        return word.text if word is not None and word.confirmed else ""
+
     async def _keep_guard(self) -> None:
         """One guard at all times until it is dismissed; without one the cells send nothing new."""
         pause = GUARD_RESTART_S
         while True:
             guard = await self._one_guard()
             if guard.farewell is not None:
-                self.guard_word = guard.farewell.text if guard.farewell.confirmed else ""
                 self._heed(guard.farewell.text)
                 return
             self._tell_cells(alive=False)
@@ -295,6 +302,8 @@ class Supervisor:
         self._notify()
 
     async def _one_life(self, post: CellPost) -> None:
+        if self._left_on is not None:
+            self._left_on.join()  # shared again, should the life before have been told to set it back
         birth = self._birth(post.name, post.index, FIRST_CELL_SLOT + post.index, heir=post.unproven)
         cell = post.hosted = Hosted("actors.cell_process", birth, new_session=False, on_event=self.screen.say)
         cell.on_change = lambda: self._cell_changed(post)
@@ -322,7 +331,7 @@ class Supervisor:
         if cell is not None and cell.farewell is not None and not self._stopping.is_set():
             # It ends by itself; the wallet is its alone to restore only where no other cell still needs the setting.
             alone = len(self.posts) == 1 and cell.farewell.confirmed
-            cell.send(Leave(self._former_setting if alone else None))
+            cell.send(Leave(self._setting_to_restore() if alone else None))
         self._notify()
 
     # -- the end
@@ -337,9 +346,11 @@ class Supervisor:
             await self._until(lambda: all(post.gone or post.has_spoken for post in self.posts))
         alive = [post.hosted for post in self.posts if post.hosted is not None and post.hosted.is_alive]
         proven = [cell for cell in alive if cell.farewell is not None and cell.farewell.confirmed]
-        if proven and len(proven) == len(alive) and self._former_setting is not None:
+        unproven = any(post.gone and post.unproven for post in self.posts)  # the guard's, and the net is for it
+        setting = self._setting_to_restore() if len(proven) == len(alive) and not unproven else None
+        if proven and setting is not None:
             first = proven[0]
-            first.send(Leave(self._former_setting))
+            first.send(Leave(setting))
             with trio.move_on_after(2.0):
                 await self._until(lambda: first.left or not first.is_alive)
             if first.restored and self._left_on is not None:
@@ -352,6 +363,10 @@ class Supervisor:
             cell.kill("did not leave in time")
         with trio.move_on_after(2.0):
             await self._until(lambda: all(post.gone for post in self.posts))
+
+    def _setting_to_restore(self) -> bool | None:
+        """The wallet's former setting, unless another run of ours still needs it as it is: the last one sets it back."""
+        return self._former_setting if self._left_on is not None and self._left_on.is_last() else None
 
     async def _dismiss_guard(self) -> None:
         """The agreed farewell if everything is proven; else our end of its pipe closes, and it acts."""
@@ -375,7 +390,10 @@ class Supervisor:
         return guard is not None and guard.farewell is not None and not guard.is_alive
 
     def _is_proven(self) -> bool:
-        return not any(post.unproven for post in self.posts)
+        """By every cell, or by none because none has sent anything. One that never asked may have orders of an earlier
+        run: where others did ask, "zero" is said for it too, and so the guard, who knows the whole tag, is to ask."""
+        asked = [post.was_asked for post in self.posts]
+        return not any(post.unproven for post in self.posts) and (all(asked) or not any(asked))
 
     def _last_line(self) -> int:
         """What is known, in one line, and the exit code that says the same."""

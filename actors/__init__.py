@@ -39,3 +39,8 @@ and of what comes back (memory channel; every one counts):
 Between processes: mailboxes.py's messages, one JSON line each, over the child's stdin and stdout (pipes.py, hosting.py,
 child.py). End of file means that the other side died: a cell stops as on SIGTERM, the guard acts.
 """
+
+import os
+
+# loguru reads LOGURU_LEVEL on import and dies of a name it does not know; console/logs.py reads it, and says so.
+os.environ["LOGURU_AUTOINIT"] = "0"

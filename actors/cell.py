@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,6 +25,7 @@ from actors.console.listing import Chosen, choose, is_chosen
 from actors.console.settings import CellSettings, Settings
 from actors.crier import Crier
 from actors.journal import Journal
+from actors.mailboxes import Inbox
 from actors.market_data import MarketData
 from actors.order_desk import OrderDesk
 from actors.protection import Protection
@@ -52,6 +54,8 @@ from actors.watch import Watch
 
 REALLOT_S, REALLOT_MOVE = 30.0, 0.005
 """Room under max_exposure is given out anew this often at most, and only after the index has moved by this fraction."""
+LISTED_S = 0.5
+"""New strikes are listed many at a time; joined one by one they would spend the venue's whole burst of subscriptions."""
 BULK_PULL = 3
 """More live orders than this are pulled by the run's label at once, where the venue can."""
 
@@ -106,7 +110,7 @@ class Cell:
         self._dial = dial
         self._share = share
         self._heir = heir
-        self._fresh_send, self._fresh_receive = trio.open_memory_channel[Instrument](1000)
+        self._listed = Inbox[Instrument]()
         self.dialect: Dialect = access.dialect(clock, slot)
         self._hire(Journal(journal, clock.now_ns))
         self._introduce()
@@ -119,9 +123,7 @@ class Cell:
         self.journal = journal
         self.orders = OrderTable()
         self.risk = Risk(Exposure(self.orders, 0, 0), self.instruments, self._on_risk)
-        self.market = MarketData(
-            self.dialect, cell.underlying, clock, self._public_link, self._wants, self._fresh_send.send_nowait
-        )
+        self.market = MarketData(self.dialect, cell.underlying, clock, self._public_link, self._wants, self._listed.put)
         self.crier = Crier(lambda name: name in self.quoters and self.quoters[name].act(), self.market.ring)
         self.valuation = Valuation(cell, self.market, self.orders, clock, is_needed=not self.strategy.uses_book)
         self.clerk = Clerk(self.dialect, self.label, self.instruments, self.orders, self.risk, clock, journal)
@@ -155,6 +157,8 @@ class Cell:
         self.clerk.on_mmp = self.protection.trip
         self.desk.unquotable = lambda name: self.quoters[name].unquotable()
         self.desk.on_unblocked = self._tell_all
+        mode = self.settings.quoting.quote_mode
+        self.desk.on_withdrawn = partial(mass_quoting.withdrawn, self.desk, self.protection, mode)
         self.desk.coin_value = self.valuation.coin_value
 
     # -- the tree
@@ -214,7 +218,9 @@ class Cell:
         """The way out with every service still alive; then whoever holds the sockets open for others lets go."""
         supervision = self.all_settings.supervision
         self.proof = await self.truth.way_out(supervision.stop_timeout_s)
-        self._log_proof()
+        proof = self.proof
+        self.journal.write("proof", confirmed=proof.confirmed, resting=proof.resting, text=proof.text, took_s=proof.took_s)
+        proof.log()
         if self.before_leaving is not None and self.proof.confirmed:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + supervision.stop_timeout_s):
                 await self.before_leaving()
@@ -252,17 +258,21 @@ class Cell:
 
     async def _follow_listing(self, quoters: trio.Nursery) -> None:
         """New strikes and expiries join while the cell runs."""
-        async for instrument in self._fresh_receive:
-            if instrument.name in self.instruments:
+        while True:
+            await self._listed.wait()
+            await trio.sleep(LISTED_S)
+            fresh = {i.name: i for i in self._listed.take_all() if i.name not in self.instruments}
+            if not fresh:
                 continue
             try:
-                await self.market.follow([instrument])
+                await self.market.follow(fresh.values())
             except (VenueUnreachable, OutcomeUnknown, VenueRefused) as exc:
-                # Its channels are on the list by now: the next connection joins them with all the others.
-                self.market.link.drop(f"{instrument.name} could not be joined: {exc}")
-            self._admit([instrument])
-            self._event("info", f"{instrument.name} was listed and joins")
-            quoters.start_soon(self._keep_quoting, instrument.name)
+                # Their channels are on the list by now: the next connection joins them with all the others.
+                self.market.link.drop(f"what was listed could not be joined: {exc}")
+            self._admit(list(fresh.values()))
+            for name in fresh:
+                self._event("info", f"{name} was listed and joins")
+                quoters.start_soon(self._keep_quoting, name)
 
     async def _refresh(self) -> None:
         """One ticker for all quoters: each is told once per `refresh_s`, spread over it in ten slices."""
@@ -400,26 +410,7 @@ class Cell:
         self.journal.write("event", level=level, text=text)
         self.on_event(level, text)
 
-    def _log_proof(self) -> None:
-        proof = self.proof
-        self.journal.write("proof", confirmed=proof.confirmed, resting=proof.resting, text=proof.text, took_s=proof.took_s)
-        if proof.nothing_sent:
-            logger.info("nothing was sent")
-        elif proof.confirmed:
-            logger.info("zero orders rest: {} ({:.2f} s)", proof.text, proof.took_s)
-        else:
-            logger.error("NOT confirmed that no order rests: {}", proof.text)
-
     # -- links
-
-    def _link_settings(self) -> LinkSettings:
-        venue = self.all_settings.venue
-        return LinkSettings(
-            connect_timeout_s=venue.connect_timeout_s,
-            request_timeout_s=venue.request_timeout_s,
-            ping_s=venue.ping_s,
-            idle_s=venue.idle_s,
-        )
 
     def _public_link(
         self,
@@ -444,11 +435,10 @@ class Cell:
         self.desk.budget = Budget(
             facts.limits, facts.per_instrument, share=self._share, spent=facts.spent, now=trio.current_time()
         )
-        if not facts.spent:
-            self.desk.budget.remember(before)
-            if self._heir and is_first:
-                wait_s = self.desk.budget.hold_orders(trio.current_time())
-                self._event("info", f"no order for {wait_s:.1f} s: what the life before has sent counts against us still")
+        self.desk.budget.remember(before)
+        if self._heir and is_first and not facts.spent:
+            wait_s = self.desk.budget.hold_orders(trio.current_time())
+            self._event("info", f"no order for {wait_s:.1f} s: what the life before has sent counts against us still")
         self.desk.key_expires_s = facts.key_expires_s
         self._set_lives()
         for line in self.dialect.tell_operator(facts) if is_first else ():
@@ -477,6 +467,7 @@ class Cell:
         on_up: Callable[[Any], None] | None,
         on_down: Callable[[str], None],
     ) -> VenueLink:
+        venue = self.all_settings.venue
         return VenueLink(
             f"{self.label.cell} {name}",
             self.access.ws_url,
@@ -487,7 +478,12 @@ class Cell:
             on_down=on_down,
             keep_alive=self.dialect.keep_alive(),
             is_fatal=self.dialect.is_fatal,
-            settings=self._link_settings(),
+            settings=LinkSettings(
+                connect_timeout_s=venue.connect_timeout_s,
+                request_timeout_s=venue.request_timeout_s,
+                ping_s=venue.ping_s,
+                idle_s=venue.idle_s,
+            ),
             rng=self._rng,
         )
 

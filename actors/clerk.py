@@ -23,7 +23,7 @@ from actors.mailboxes import Doorbell, Inbox
 from actors.risk import Risk
 from actors.trading.actions import ActionKind
 from actors.trading.errors import VenueRefused
-from actors.trading.instruments import Instrument, Side
+from actors.trading.instruments import ASK, BID, Instrument, Side
 from actors.trading.orders import Order, OrderState, OrderTable
 from actors.trading.quotes import QuotePair, Terms
 from actors.venues.dialect import (
@@ -106,13 +106,15 @@ class Clerk:
         self._changed: dict[str, None] = {}
         self._applying = False
         self.unknown_bell = Doorbell()
-        self.refused_since: dict[str, float] = {}
-        """By instrument: since when a side of it has been refused (trio's clock); the desk decides what that means."""
+        self.refused_since: dict[tuple[str, Side], float] = {}
+        """Since when a side has been refused (trio's clock), until an order of it is taken."""
+        self.refused_at: dict[str, float] = {}
+        """By instrument: when the venue last refused what we wished there (trio's clock)."""
         self.fatal: VenueRefused | None = None
         self.explain: Callable[[str], Terms] = lambda instrument: {}
         """The terms of the present quote of an instrument: kept with each order, journalled with each of its fills."""
         self.on_event: Callable[[str, str], None] = lambda level, text: None
-        self.on_rate: Callable[[Pool], None] = lambda pool: None
+        self.on_rate: Callable[[Pool, int, str], None] = lambda pool, code, details: None
         self.on_login_lost: Callable[[], None] = lambda: None
         self.on_mmp: Callable[[int | None], None] = lambda until_ms: None
         """Protection tripped; the venue's unfreeze time (ms, 0: by hand), or None when it did not say."""
@@ -174,7 +176,8 @@ class Clerk:
             case AccountState():
                 self.note_account(news)
             case SettledPrice():
-                self.risk.exposure.set_position(news.instrument, 0)
+                if news.instrument in self._instruments:
+                    self.risk.exposure.set_position(news.instrument, 0)
                 self._journal.write("settled", instrument=news.instrument, amount=news.amount)
             case _:
                 pass
@@ -238,20 +241,18 @@ class Clerk:
                 self._refused(answer, outcome)
             elif answer.action is ActionKind.CANCEL and order.state is OrderState.CANCELLING:
                 self._lost(order, None)  # done, says the venue, but not what was filled before: ask
-            else:
+            elif answer.action is not ActionKind.CANCEL:
                 self.risk.margin_granted(order.instrument, order.side)
+                self.refused_since.pop((order.instrument, order.side), None)
         self.touched(order.instrument)
 
     def is_half_refused(self, pair: QuotePair, now: float, patience_s: float) -> bool:
         """Whether one side of it rests while the other has been refused for longer than that: half a quote is a bet."""
-        since = self.refused_since.get(pair.instrument)
-        if since is None or pair.bid is None or pair.ask is None:
+        if not self.refused_since or pair.bid is None or pair.ask is None:
             return False
         sides = {o.side for o in self.orders.working(pair.instrument) if o.state.is_live}
-        if len(sides) == 1:
-            return now - since > patience_s
-        del self.refused_since[pair.instrument]
-        return False
+        missing = ASK if BID in sides else BID
+        return len(sides) == 1 and now - self.refused_since.get((pair.instrument, missing), now) > patience_s
 
     def bulk_answered(self, posted: Posted) -> None:
         """Of a cancel of many. It says how many at best, never which: what no notification ends by then is asked for."""
@@ -281,6 +282,8 @@ class Clerk:
         now = trio.current_time()
         self._count_reject(answer, outcome.refused)
         self._react(code, order, answer)
+        if answer.action is not ActionKind.CANCEL:
+            self.refused_at[order.instrument] = now
         if answer.action is ActionKind.CANCEL:
             if unread:
                 self.orders.untouched(order)
@@ -296,7 +299,7 @@ class Clerk:
                 self.orders.lost(order, now)
         else:
             self.orders.refused(order, meaning, self._clock.now_ms())
-            self.refused_since.setdefault(order.instrument, now)
+            self.refused_since.setdefault((order.instrument, order.side), now)
             if old is not None and unread and not outcome.old_gone:
                 self.orders.untouched(old)
             elif old is not None:
@@ -307,7 +310,7 @@ class Clerk:
         """What a refusal means beyond its order."""
         match self.dialect.classify(code):
             case Refusal.RATE:
-                self.on_rate(answer.posted.call.pool)
+                self.on_rate(answer.posted.call.pool, code, answer.posted.error[2] if answer.posted.error else "")
             case Refusal.MARGIN:
                 self.risk.margin_refused(order.instrument, order.side)
             case Refusal.PROTECTED:

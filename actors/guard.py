@@ -23,7 +23,7 @@ from actors.clock import Clock
 from actors.journal import Journal
 from actors.mailboxes import Acting, AllDone, Birth, CellBorn, CellGone, Farewell, Message, Ready
 from actors.pipes import kill_exactly, start_ticks
-from actors.sweeper import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S, Sweeper, until_none
+from actors.sweeper import FIRST_PAUSE_S, LONGEST_PAUSE_S, Sweeper, until_none
 from actors.venues.rest import RestLink
 
 WATCH_S = 0.02
@@ -158,8 +158,8 @@ async def _get_ready(child: Child, sweeper: Sweeper) -> None:
                 child.pipe.send(Ready("guard"))
                 is_ready = True
             await sweeper.learn()
-        except FAILURES as exc:
-            logger.warning("guard cannot reach its account yet: {}", exc)
+        except Exception as exc:  # whatever it is: beside us the proof may be on its way, and would end with us
+            logger.warning("guard cannot reach its account yet: {!r}", exc)
             await trio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, pause * 2)
         else:

@@ -7,13 +7,15 @@ in the file from before we switch the setting on until it was set back; a disk t
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 from loguru import logger
 
-NAME = "left-on.json"
+NAME, LOCK = "left-on.json", "left-on.lock"
 
 
 class LeftOn:
@@ -22,6 +24,26 @@ class LeftOn:
     def __init__(self, folder: Path, who: str) -> None:
         self._path = folder / NAME
         self._who = who
+        self._byte = crc32(who.encode())
+        """Of the lock file, and nobody's but this wallet's: its runs share it, and a run that dies lets go."""
+        self._lock = (folder / LOCK).open("ab+")
+
+    def join(self) -> bool:
+        """Runs on this wallet from now on, with others or alone; False while another sets it back and leaves."""
+        return self._takes(fcntl.LOCK_SH)
+
+    def is_last(self) -> bool:
+        """No other run lives on this wallet: whoever sets the setting back earlier takes the net from under the others."""
+        return self._takes(fcntl.LOCK_EX)
+
+    def _takes(self, kind: int) -> bool:
+        try:
+            fcntl.lockf(self._lock, kind | fcntl.LOCK_NB, 1, self._byte)
+        except BlockingIOError:
+            return False
+        except OSError as exc:  # a file system without locks: as if nobody else ran
+            logger.warning("{} cannot be locked: {}", LOCK, exc)
+        return True
 
     def former(self, is_on: bool) -> bool:
         """The operator's own setting, given what the venue says now; notes that it is about to be switched on."""

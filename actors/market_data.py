@@ -47,6 +47,8 @@ class Picture:
     book: Book | None = None
     ticker: TickerUpdate | None = None
     heard_at: float = -math.inf
+    ticker_at: float = -math.inf
+    """When the last ticker was heard."""
     vouched_at: float = -math.inf
     """When a ticker last showed the best prices that the book has; `vouched_ms` by the venue's clock."""
     vouched_ms: int = 0
@@ -98,7 +100,6 @@ class MarketData:
         self._clock = clock
         self._wanted = wanted
         self._on_listed = on_listed
-        self._channels: list[str] = []
         self._gaps: set[str] = set()
         self._resync = Doorbell()
         self.link = connect(self._opening, self.on_notice, self._on_down)
@@ -117,9 +118,8 @@ class MarketData:
         for instrument in fresh:
             self.pictures[instrument.name] = Picture(instrument)
         channels = [c for i in fresh for c in self.dialect.instrument_channels(i)]
-        if not self._channels:
+        if len(fresh) == len(self.pictures):
             channels += self.dialect.shared_channels(self.underlying)
-        self._channels += channels
         self._report(await self.link.follow(self.dialect.subscribe(channels, private=False)))
 
     async def watch_listing(self) -> None:
@@ -188,7 +188,8 @@ class MarketData:
         picture = self.pictures.get(news.instrument)
         if picture is None or (picture.ticker is not None and news.ts_ms < picture.ticker.ts_ms):
             return
-        now, picture.ticker = trio.current_time(), news
+        now = picture.ticker_at = trio.current_time()
+        picture.ticker = news
         if picture.agrees(news):
             picture.vouched_at, picture.vouched_ms = now, news.ts_ms
         if news.is_open != picture.tradable and news.is_open is False:
@@ -233,14 +234,19 @@ class MarketData:
 
     def _opening(self) -> Script[None]:
         yield from self.dialect.open_public()
-        if self._channels:
-            self._report((yield from self.dialect.subscribe(self._channels, private=False)))
+        if self.pictures:
+            now_s = self._clock.now_s()
+            alive = [p.instrument for p in self.pictures.values() if not 0 < p.instrument.expiry_s <= now_s]
+            channels = [c for one in alive for c in self.dialect.instrument_channels(one)]
+            channels += self.dialect.shared_channels(self.underlying)
+            self._report((yield from self.dialect.subscribe(channels, private=False)))
 
     def _on_down(self, reason: str) -> None:
         """Nothing heard so far is worth anything now: every quoter is told and pulls."""
         self.index.heard_at = -math.inf
         for name, picture in self.pictures.items():
             picture.heard_at = picture.vouched_at = -math.inf
+            picture.ticker, picture.tradable, picture.state = None, True, ""  # what it has become its next ticker says
             self.on_changed(name, trio.current_time())
 
     def _report(self, missing: list[str]) -> None:
@@ -249,10 +255,11 @@ class MarketData:
 
     # -- freshness
 
-    def ages_s(self, picture: Picture) -> tuple[float, float]:
-        """Ages of the book and of the index, by one look at each clock: every quote is checked by them twice."""
-        now, now_ms = trio.current_time(), self._clock.now_ms()
-        return self._book_age_s(picture, now, now_ms), self._index_age_s(now, now_ms)
+    def ages_s(self, picture: Picture) -> tuple[float, float, float]:
+        """Ages of the book, the index and the ticker, by one look at each clock: every quote is checked by them twice."""
+        now, now_ms, ticker = trio.current_time(), self._clock.now_ms(), picture.ticker
+        ticker_age = math.inf if ticker is None else (now_ms - ticker.ts_ms) / 1000
+        return self._book_age_s(picture, now, now_ms), self._index_age_s(now, now_ms), ticker_age
 
     def book_age_s(self, picture: Picture) -> float:
         return self.ages_s(picture)[0]

@@ -1,4 +1,5 @@
-"""The choice between single orders and mass quotes, made once after login: what is asked for and what the venue grants.
+"""The choice between single orders and mass quotes: made once after login by what is asked for and what the venue grants,
+and once more if the venue takes it back.
 
 Owns the order of the steps (granted? protection set? only then quoted so) and what is said when it cannot be had. Sends
 no quote: the desk does. Invariant: quotes leave in mass only after the venue has echoed the protection they need.
@@ -39,3 +40,17 @@ async def begin(desk: OrderDesk, protection: Protection, facts: AccountFacts | N
         return "orders"
     desk.quote_in_mass(mass)
     return "mass"
+
+
+def withdrawn(desk: OrderDesk, protection: Protection, mode: str, code: int, meaning: str) -> None:
+    """The venue takes no more mass quotes, in the middle of a run: single orders from here on, where `mode` allows it.
+
+    What rests was born in a mass quote and can never be edited: the connection is dropped, and the next one begins by
+    sweeping it away.
+    """
+    if mode == "mass":
+        desk.clerk.give_up(NotGranted(code, NO_MASS))
+        return
+    desk.clerk.on_event("warning", f"mass quotes are withdrawn ({meaning}): going on with single orders")
+    protection.start_anew()
+    desk.link.drop("mass quotes are withdrawn")

@@ -19,11 +19,10 @@ from actors.clerk import Answered, Asked, Clerk
 from actors.clock import Clock
 from actors.console.settings import QuotingSettings
 from actors.mailboxes import CALM_S, Doorbell
-from actors.rights import NO_MASS
 from actors.trading.actions import Action, ActionKind, plan
 from actors.trading.batch import Batch, Part, moves_only
 from actors.trading.budget import Budget
-from actors.trading.errors import NotGranted, VenueRefused
+from actors.trading.errors import VenueRefused
 from actors.trading.instruments import BID, Instrument, Side
 from actors.trading.lives import SHORTEST_S, is_due
 from actors.trading.orders import Order, OrderState
@@ -45,7 +44,7 @@ BURST_S = 0.005
 CHUNK_S = 0.002
 """The desk works this long at most, then lets the writer flush (design section 3)."""
 RATE_PAUSE_S = 1.0
-"""Nothing more is drawn from a pool for this long after the venue said that it is empty."""
+"""Nothing more is drawn from a pool for this long after the venue said no and not until when."""
 LATE_LIFE = 0.1
 """An order is renewed only if that lengthens its life by at least this part: at an instrument's end it cannot."""
 
@@ -72,6 +71,7 @@ class OrderDesk:
         self.clerk = clerk
         self._take = clerk.take
         self.orders = clerk.orders
+        self.instruments = instruments
         self.risk = clerk.risk
         self.budget = Budget({}, None)
         self.blocks: dict[str, str] = {"start": "not reconciled yet"}
@@ -84,7 +84,6 @@ class OrderDesk:
         self.latest_reject_ms = 0
         """The latest venue time at which an order sent so far could still take effect on arrival."""
         self._underlying = underlying
-        self._instruments = instruments
         self._clock = clock
         self._settings = settings
         self._mmp = mmp
@@ -93,6 +92,8 @@ class OrderDesk:
         """Where quotes leave in mass: what this pass over the bag has gathered."""
         self.on_unblocked: Callable[[], None] = lambda: None
         """Everybody may decide again."""
+        self.on_withdrawn: Callable[[int, str], None] = lambda code, meaning: None
+        """The venue takes no more mass quotes, and says why."""
         self._bag: dict[str, QuotePair] = {}
         self._served: dict[str, float] = {}
         """By instrument: when a request of it last left (trio's clock), or when it was first wanted."""
@@ -164,7 +165,7 @@ class OrderDesk:
     def _expiry_s(self, instrument: str, now_s: float) -> int:
         """When an order signed now ends: after `life_s`, but not beyond its instrument or its key. UTC seconds."""
         end = int(now_s + self.life_s)
-        for other in (self._instruments[instrument].expiry_s, self.key_expires_s):
+        for other in (self.instruments[instrument].expiry_s, self.key_expires_s):
             if other and other < end:
                 end = other
         return end
@@ -194,9 +195,10 @@ class OrderDesk:
         self.link.drop(reason)
         return True
 
-    def rate_refused(self, pool: Pool) -> None:
-        """The venue says that a pool is empty, whatever we had counted."""
-        self.budget.exhausted(pool, trio.current_time(), RATE_PAUSE_S)
+    def rate_refused(self, pool: Pool, code: int, details: str) -> None:
+        """The venue takes no more from a pool for now, whatever we had counted."""
+        retry_s = self.dialect.retry_s(code, details)
+        self.budget.exhausted(pool, trio.current_time(), RATE_PAUSE_S if retry_s is None else retry_s)
 
     async def clear(self, instrument: str) -> None:
         """Until nothing of ours can rest in one instrument any more; the caller bounds the time."""
@@ -219,7 +221,7 @@ class OrderDesk:
             return await self.link.call(call)
         except VenueRefused as refusal:
             if self.dialect.classify(refusal.code) is Refusal.RATE:
-                self.rate_refused(call.pool)
+                self.rate_refused(call.pool, refusal.code, refusal.detail)
             raise
 
     # -- sending
@@ -313,7 +315,7 @@ class OrderDesk:
         actions = self._plan(pair, now)
         if not actions:
             return 0.0
-        instrument = self._instruments[pair.instrument]
+        instrument = self.instruments[pair.instrument]
         room = self._room_now(pair.instrument) if room is None or not self.may_send else room
         if self._batch is not None:
             return self._gather(moves_only(actions), instrument, room, self._batch, now)
@@ -322,7 +324,8 @@ class OrderDesk:
             if not granted:
                 cancel = action.kind is ActionKind.CANCEL
                 # A pair moves as one, unless its first half stops a loss: then the second may follow when budget allows.
-                granted = 1 if cancel or action.danger > 0 else len(actions) - position
+                together = min(len(actions) - position, self.budget.most(Pool.MATCHING, pair.instrument))
+                granted = 1 if cancel or action.danger > 0 else together
                 if wait := self.budget.wait_for(Pool.MATCHING, now, granted, instrument=pair.instrument, cancel=cancel):
                     return wait
             granted -= 1
@@ -330,7 +333,7 @@ class OrderDesk:
         return 0.0
 
     def _plan(self, pair: QuotePair, now: float) -> list[Action]:
-        instrument = self._instruments[pair.instrument]
+        instrument = self.instruments[pair.instrument]
         if self.clerk.is_half_refused(pair, now, self._settings.retry_side_s):
             pair = msgspec.structs.replace(pair, bid=None, ask=None, reason="one side is refused again and again")
         return plan(
@@ -344,7 +347,8 @@ class OrderDesk:
 
     def _gather(self, actions: list[Action], instrument: Instrument, room: Room, batch: Batch, now: float) -> float:
         """Into the batch, when it may leave in this pass. Returns as `_execute` does; cancels need not wait for it."""
-        wait = self.budget.wait_for(Pool.MASS_QUOTE, now)
+        sides = batch.sides + len(actions)
+        wait = max(self.budget.wait_for(Pool.MASS_QUOTE, now), self.budget.wait_for(Pool.QUOTES, now, sides))
         if wait <= 0 and not batch.has_room(instrument.name):
             wait = GATHER_S
         is_done = True
@@ -359,33 +363,30 @@ class OrderDesk:
 
     def _send_batch(self) -> None:
         """One call for all that was gathered; each side's outcome goes to its own order."""
-        parts = self._batch.take() if self._batch is not None else []
-        if self._mass is None or not parts:
+        mass, parts = self._mass, self._batch.take() if self._batch is not None else []
+        if mass is None or not parts:
             return
         sides, now = [part.side for part in parts], trio.current_time()
         placed = [part.order.reject_ms for part in parts if part.side.order is not None]
-        call = self._mass.write(sides, self.label.text, min(placed, default=self._reject_ms(now)))
+        call = mass.write(sides, self.label.text, min(placed, default=self._reject_ms(now)))
         self.budget.spend(call.pool, now)
+        self.budget.spend(Pool.QUOTES, now, len(parts))
         self.clerk.figures.requests["mass_quote"] += 1
-        if not self.link.post(call, lambda posted: self._mass_answered(posted, parts)):
+        if not self.link.post(call, lambda posted: self._mass_answered(mass, posted, parts)):
             for part in parts:
                 self._unsend(part.kind, part.order, part.old)
         for part in parts:
             self.clerk.touched(part.order.instrument)
 
-    def _mass_answered(self, posted: Posted, parts: list[Part]) -> None:
-        assert self._mass is not None  # it wrote the call
+    def _mass_answered(self, mass: MassQuoting, posted: Posted, parts: list[Part]) -> None:
         outcomes: list[Outcome | None] = [None] * len(parts)
         if not posted.lost:
-            outcomes = [*self._mass.read([part.side for part in parts], posted.result, posted.error)]
+            outcomes = [*mass.read([part.side for part in parts], posted.result, posted.error)]
         for part, outcome in zip(parts, outcomes, strict=True):
             self.clerk.take(Answered(posted, part.kind, part.order, part.old, outcome))
-        if posted.error is not None and self._mass.is_withdrawn(posted.error[0]):
-            self._mass.is_on, self._mass, self._batch = False, None, None
-            if self._settings.quote_mode == "mass":
-                self.clerk.give_up(NotGranted(posted.error[0], NO_MASS))
-            else:
-                self.clerk.on_event("warning", f"mass quotes are withdrawn ({posted.error[1]}): going on with single orders")
+        if posted.error is not None and mass.is_withdrawn(posted.error[0]) and self._mass is not None:
+            mass.is_on, self._mass, self._batch = False, None, None
+            self.on_withdrawn(posted.error[0], posted.error[1])
 
     def _differs(self, order: Order, quote: Quote, instrument: Instrument, now: float) -> bool:
         resting = Quote(order.price, order.remaining)
@@ -422,6 +423,8 @@ class OrderDesk:
             order = self.orders.placing(request, now, replaces=old)
             self.clerk.sent(action.kind, order)
             batch.add(action.kind, order, old, request)
+            self._served[instrument.name] = now
+            self.risk.exposure.refresh(instrument.name)  # whoever comes next in this pass finds it counted
             return
         if action.kind is ActionKind.PLACE or old is None:
             order = self.orders.placing(request, now)
@@ -437,9 +440,8 @@ class OrderDesk:
 
     def _room_now(self, instrument: str) -> Room:
         """What was approved may have waited for budget: links, guard, data and limits are looked at once more."""
-        if not self.may_send or self.unquotable(instrument):
-            return NO_ROOM
-        return self.risk.room_now(instrument)
+        is_barred = not self.may_send or self.unquotable(instrument)
+        return NO_ROOM if is_barred else self.risk.room_now(instrument)
 
     def _request(self, instrument: Instrument, side: Side, quote: Quote, now: float) -> OrderRequest:
         now_ns = self._clock.now_ns()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -36,7 +37,8 @@ class PaperProcess:
         words += ["--speed", str(paper.speed), "--tier", paper.tier, "--ledger", paper.ledger or ledger]
         words += ["--linger-s", str(LINGER_S)]
         words += ["--informed-share", str(paper.informed_share), "--taker-rate", str(paper.taker_rate)]
-        words += [word for cell in settings.cells for word in ("--underlying", cell.underlying)]
+        for underlying in dict.fromkeys(cell.underlying for cell in settings.cells):
+            words += ["--underlying", underlying]
         words += ["--chain", paper.chain] if paper.chain else []
         words += ["--frozen"] if paper.frozen else []
         self._words = words
@@ -59,10 +61,17 @@ class PaperProcess:
                 facts: dict[str, Any] = msgspec.json.decode(line)
                 return facts
             await wait_exit(self.process)
-            why = self.process.stderr.read().decode(errors="replace").strip() if self.process.stderr else ""
+            why = self._last_words()
             raise ConfigError(why.splitlines()[-1] if why else "the paper exchange did not start")
         self.end()
         raise VenueUnreachable(f"the paper exchange was not ready within {READY_S:g} s")
+
+    def _last_words(self) -> str:
+        """What it printed before it ended, from its pipe or from the file that takes what children print."""
+        assert self.process is not None
+        if self._stderr is None:
+            return self.process.stderr.read().decode(errors="replace").strip() if self.process.stderr else ""
+        return Path(self._stderr.name).read_text("utf-8", errors="replace").strip()
 
     def end(self) -> None:
         """Asks it to stop; nobody needs it any more."""

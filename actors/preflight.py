@@ -35,8 +35,7 @@ async def preflight(settings: Settings, access: Access) -> AccountFacts:
 
     Raises ConfigError, VenueRefused, VenueUnreachable.
     """
-    for cell in settings.cells:
-        await look(settings, cell, access)
+    await look_at_all(settings, access)
     facts = await ask_account(settings, access)
     for cell in settings.cells:
         require_rights(cell, facts)
@@ -57,6 +56,19 @@ async def ask_account(settings: Settings, access: Access) -> AccountFacts:
                 except OutcomeUnknown:
                     await trio.sleep(RETRY_S)
     raise VenueUnreachable(f"{access.exchange} ({access.network}): no answer over HTTP in {patience_s:g} s")
+
+
+async def look_at_all(settings: Settings, access: Access) -> list[CellFacts]:
+    """Each cell's choice; ConfigError where two chose the same instrument: each would take the whole limit for it."""
+    found, quoted_by = [], dict[str, int]()
+    for index, cell in enumerate(settings.cells):
+        facts = await look(settings, cell, access)
+        for one in facts.chosen.instruments:
+            first = quoted_by.setdefault(one.name, index)
+            if first != index:
+                raise ConfigError(f"cells[{index}]: {one.name} is already quoted by cells[{first}]; name it once")
+        found.append(facts)
+    return found
 
 
 async def look(settings: Settings, cell: CellSettings, access: Access) -> CellFacts:

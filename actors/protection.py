@@ -7,6 +7,7 @@ quotes. Invariant: with protection wanted, no order is sent before the venue has
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from decimal import Decimal
 
@@ -37,8 +38,8 @@ def terms_of(settings: Settings, underlying: str, *, is_required: bool = False) 
     first = cells[0].mmp
     return MmpTerms(
         currency=underlying,
-        interval_ms=int(first.interval_s * 1000),
-        frozen_ms=int(first.frozen_s * 1000),
+        interval_ms=1000 * math.ceil(first.interval_s),  # venues keep whole seconds: cut down, half a second would be none
+        frozen_ms=1000 * math.ceil(first.frozen_s),
         amount_limit=sum((_amount(cell) for cell in cells), Decimal(0)),
         delta_limit=sum((Decimal(str(cell.mmp.delta_limit or 0)) for cell in cells), Decimal(0)),
         vega_limit=sum((Decimal(str(cell.mmp.vega_limit or 0)) for cell in cells), Decimal(0)),
@@ -49,6 +50,10 @@ def terms_of(settings: Settings, underlying: str, *, is_required: bool = False) 
 def _amount(cell: CellSettings) -> Decimal:
     """Unset: half of what the cell may hold at all, so that a sweep is stopped before the limits are full."""
     return Decimal(str(cell.mmp.amount_limit or cell.limits.max_exposure / 2))
+
+
+def _kept(terms: MmpTerms) -> tuple[int, int, Decimal, Decimal]:
+    return terms.interval_ms, terms.frozen_ms, terms.amount_limit, terms.delta_limit
 
 
 class Protection:
@@ -65,6 +70,8 @@ class Protection:
         self._clock = clock
         self._recent: deque[float] = deque()
         self._frozen_until_ms: int | None = None
+        self._is_due = False
+        """What protects single orders, where mass quotes were withdrawn, is not set yet."""
 
     def insist(self) -> None:
         """Mass quotes are always under protection, switched on or not."""
@@ -74,20 +81,30 @@ class Protection:
         """No mass quotes after all: as configured."""
         self.terms = terms_of(self._settings, self._cell.underlying) if self._cell.mmp.enabled else None
 
+    def start_anew(self) -> None:
+        """Mass quotes are withdrawn: no single order leaves before `keep` has set what protects those."""
+        self.relent()
+        self._is_due = True
+        self._desk.block(CAUSE, "mass quotes are withdrawn, and the protection of single orders is not set yet")
+
     async def set_up(self) -> None:
         """Our terms at the venue, verified. ConfigError when it does not keep them."""
         if self.terms is None:
             return
-        await self._desk.follow(self._dialect.set_mmp(self.terms))
+        asked = await self._desk.follow(self._dialect.set_mmp(self.terms))
+        if (asked.amount_limit, asked.quote_limit) != (self.terms.amount_limit, self.terms.quote_limit):
+            kept = f"{asked.amount_limit} contracts in the window ({self.terms.amount_limit} were wanted)"
+            kept += f" and {asked.quote_limit} at rest on a side ({self.terms.quote_limit})"
+            self._desk.clerk.on_event("warning", f"mmp of {self._cell.underlying}: the venue keeps no more than {kept}")
         held = await self._desk.follow(self._dialect.get_mmp(self._cell.underlying))
-        if held is None or (held.interval_ms, held.amount_limit) != (self.terms.interval_ms, self.terms.amount_limit):
+        if held is None or _kept(held) != _kept(asked):
             raise ConfigError(f"mmp: the venue does not keep the protection that was set for {self._cell.underlying}")
         logger.info(
             "protection of {}: {} contracts in {:g} s freeze quoting for {:g} s",
             self._cell.underlying,
-            self.terms.amount_limit,
-            self.terms.interval_ms / 1000,
-            self.terms.frozen_ms / 1000,
+            asked.amount_limit,
+            asked.interval_ms / 1000,
+            asked.frozen_ms / 1000,
         )
         if held.is_frozen:
             self.trip(held.unfreeze_ms)
@@ -107,9 +124,11 @@ class Protection:
         self._risk.halt(CAUSE, f"market-maker protection tripped ({self.trips} so far)")
 
     async def keep(self) -> None:
-        """Ends the halt when the venue says that the freeze is over; forever."""
+        """Ends the halt when the venue says that the freeze is over, and sets up what a withdrawal left unset; forever."""
         while True:
             await trio.sleep(LOOK_S)
+            if self._is_due and self._desk.link.is_up:
+                await self._make_up()
             if CAUSE not in self._risk.halts or not self._desk.link.is_up:
                 continue
             if self._frozen_until_ms and self._clock.now_ms() < self._frozen_until_ms:
@@ -121,3 +140,13 @@ class Protection:
                 continue
             if held is None or not held.is_frozen:
                 self._risk.resume(CAUSE)
+
+    async def _make_up(self) -> None:
+        """What could not be set blocks on, and is tried again."""
+        try:
+            await self.set_up()
+        except (VenueUnreachable, OutcomeUnknown, VenueRefused) as exc:
+            logger.warning("protection of single orders could not be set, trying again: {}", exc)
+            return
+        self._is_due = False
+        self._desk.unblock(CAUSE)

@@ -7,6 +7,7 @@ book, on a book older than the last change of our own orders in it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import trio
@@ -18,6 +19,7 @@ from actors.order_desk import OrderDesk
 from actors.risk import Risk
 from actors.trading.books import Market
 from actors.trading.instruments import ASK, BID
+from actors.trading.lives import SHORTEST_S
 from actors.trading.orders import OrderTable
 from actors.trading.protections import pull_picked_off
 from actors.trading.quotes import QuotePair, RiskApproved
@@ -58,6 +60,9 @@ class Quoter:
         end_s = min(picture.instrument.deactivation_s, picture.instrument.expiry_s or 1 << 62)
         self._last_s = end_s - settings.stop_before_expiry_s
         """UTC; nothing is quoted from then on."""
+        if desk.dialect.signs_lives and picture.instrument.expiry_s:
+            self._last_s = min(self._last_s, picture.instrument.expiry_s - SHORTEST_S)  # no signature would be taken
+        self._max_ticker_age_s = max(settings.max_book_age_s, settings.max_index_age_s)
         self._version = 0
         self._position = 0
         """In steps, when the last decision was taken."""
@@ -114,7 +119,7 @@ class Quoter:
             waits = book is not None and (book.ts_ms <= changed_ms or self._orders.in_flight(self._name))
         else:
             waits = self._comes_as_wished()
-        return not waits or bool(self.unquotable())
+        return not (waits or self._was_refused()) or bool(self.unquotable())
 
     def _comes_as_wished(self) -> bool:
         """Nothing was filled, and what we asked for rests, or the last of the answers will have us asked again."""
@@ -122,6 +127,14 @@ class Quoter:
         if wish is None or self._risk.exposure.position(self._name) != self._position:
             return False
         return standing.in_flight or (standing.resting(BID) == wish.bid and standing.resting(ASK) == wish.ask)
+
+    def _was_refused(self) -> bool:
+        """The venue refused our last wish, and nothing was filled since: the same again, before the market or the refresh
+        has told us anything, would be refused again, and cost what the others need."""
+        wish = self.wish
+        if wish is None or self._risk.exposure.position(self._name) != self._position:
+            return False
+        return self._desk.clerk.refused_at.get(self._name, -math.inf) >= wish.decided_at
 
     def decide(self) -> QuotePair | None:
         """What is wanted now; None when nothing new can or need be said."""
@@ -137,7 +150,7 @@ class Quoter:
         manual = self._orders.foreign(self._name)
         others = seen.of(self._name, book, as_of_ms, standing, is_certain=self.strategy.uses_book)
         market = Market.of(self.picture.instrument, others, self.picture.ticker, tuple(manual))
-        view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves())
+        view = View(market, self._clock.now_s(), self._valuation.fair(self.picture), self._valuation.moves(self.picture))
         self._version += 1
         inventory = self._inventory(self._name)
         self._position = inventory.position_steps
@@ -165,13 +178,15 @@ class Quoter:
             return "market data link down"
         if not self.picture.tradable or not self._market.venue_open:
             return f"not tradable: {self.picture.state or self._market.venue_reason or 'closed'}"
-        age, index_age = self._market.ages_s(self.picture)
+        age, index_age, ticker_age = self._market.ages_s(self.picture)
         if age > self._settings.max_book_age_s:
             return f"stale: book is {age:.1f} s old"
         if index_age > self._settings.max_index_age_s:
             return f"stale: index is {index_age:.1f} s old"
         if self.picture.ticker is None:
             return "no ticker yet"
+        if ticker_age > self._max_ticker_age_s:
+            return f"stale: ticker is {ticker_age:.1f} s old"
         return ""
 
     def _away(self, reason: str) -> QuotePair | None:

@@ -23,11 +23,12 @@ from actors.trading.quotes import NO_ROOM, Quote, QuotePair, RiskApproved, RiskR
 MARGIN_BACKOFF_S = 5.0
 """First pause of a side that the venue refused for want of margin; doubles with each refusal in a row."""
 MARGIN_BACKOFF_MAX_S = 300.0
+UNLIMITED = float(1 << 62)
 
 
 def steps_of(room: float, step: float) -> int:
     """Contracts as whole steps, down; no limit is more than anybody could send."""
-    return 1 << 62 if math.isinf(room) else math.floor(room / step + 1e-9)
+    return math.floor(max(-UNLIMITED, min(UNLIMITED, room / step)) + 1e-9)
 
 
 class Risk:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import html
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import attrs
 import msgspec
 import trio
-from hypercorn.config import Config
+from hypercorn.config import Config, Sockets
 from hypercorn.trio import serve
 from loguru import logger
 from prometheus_client import CollectorRegistry, generate_latest
@@ -25,8 +26,11 @@ from starlette.routing import Route
 
 from actors.console.snapshots import QUOTING, CellSnapshot, InstrumentRow, duration_text
 from actors.metrics import CellCollector
+from actors.trading.errors import leading_error
 
 REFRESH_S = 2
+AGAIN_S = 1.0
+READER_MS = 2000
 STYLE = (
     "body{font:14px system-ui;margin:1.5em;color:#222}table{border-collapse:collapse}"
     "td,th{padding:.2em .7em;text-align:right;border-bottom:1px solid #ddd}"
@@ -52,6 +56,16 @@ def health(cells: Sequence[CellSnapshot], expected: int, guard_alive: bool) -> H
         problems += [f"{cell.cell}: {warning}" for warning in cell.warnings]
         problems += [f"{cell.cell}: {name} is quarantined" for name in cell.quarantined]
     return Health(tuple(problems))
+
+
+class _Loopback(Config):
+    """A reader who stops reading is hung up on: the server shields its writes, and our end would wait for him."""
+
+    def create_sockets(self) -> Sockets:
+        sockets = super().create_sockets()
+        for listener in sockets.insecure_sockets:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, READER_MS)
+        return sockets
 
 
 class StatusPage:
@@ -83,18 +97,27 @@ class StatusPage:
         )
 
     async def serve(self, port: int, task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED) -> None:
-        """Until cancelled; `started` with the address. A port that is taken is a line in the log, not an end."""
-        config = Config()
+        """Until cancelled; `started` with the address. A port that is taken, or a server that died of what somebody sent
+        it, is a line in the log, not an end: the next server takes its place."""
+        config = _Loopback()
         config.bind = [f"127.0.0.1:{port}"]
         config.accesslog = None
         config.errorlog = None
-        try:
-            async with trio.open_nursery() as nursery:
-                bound = await nursery.start(functools.partial(serve, cast(Any, self.app()), config))
-                task_status.started(bound[0])
-        except* OSError as group:
-            logger.error("no status page: port {} cannot be used ({})", port, group.exceptions[0])
-            task_status.started("")
+        address = ""
+        while True:
+            try:
+                async with trio.open_nursery() as nursery:
+                    bound = await nursery.start(functools.partial(serve, cast(Any, self.app()), config))
+                    if not address:
+                        task_status.started(bound[0])
+                    address = bound[0]
+            except* Exception as group:
+                logger.error("the status page ended: {!r}", leading_error(group))
+            if not address:
+                logger.error("no status page: port {} cannot be used", port)
+                task_status.started("")
+                return
+            await trio.sleep(AGAIN_S)
 
     async def _metrics(self, request: Request) -> Response:
         return Response(generate_latest(self._registry), media_type="text/plain; version=0.0.4")

@@ -45,6 +45,14 @@ class Proof:
     nothing_sent: bool = False
     """No order request ever left: there is nothing to prove, and nothing is claimed of earlier runs."""
 
+    def log(self) -> None:
+        if self.nothing_sent:
+            logger.info("nothing was sent")
+        elif self.confirmed:
+            logger.info("zero orders rest: {} ({:.2f} s)", self.text, self.took_s)
+        else:
+            logger.error("NOT confirmed that no order rests: {}", self.text)
+
 
 class Truth:
     """Keeps the desk's table honest. One object per cell run."""
@@ -106,15 +114,26 @@ class Truth:
     async def reconcile(self) -> None:
         """Nothing of ours rests, every fill is read, positions are the venue's. Raises what the link raises."""
         dialect = self.desk.dialect
-        await self.desk.follow(dialect.subscribe(dialect.private_channels(self._underlying), private=True))
+        await self._join(dialect.private_channels(self._underlying))
         await self._pull_all()
         await self._read_fills()
         for order in list(self.desk.orders.live()):
             self.desk.orders.proven_gone(order, "connection lost", self._clock.venue_ms())
+            self.desk.clerk.touched(order.instrument)  # its room is free again, also where nobody quotes any more
         await self._read_positions()
         await self._ask_open()
         await self._ask_account()
         self._log_leftovers()
+
+    async def _join(self, channels: list[str]) -> None:
+        """Without its own orders and fills no cell may quote; of other channels it is only said."""
+        dialect = self.desk.dialect
+        missing = await self.desk.follow(dialect.subscribe(channels, private=True))
+        vital = [channel for channel in channels[: dialect.vital_channels] if channel in missing]
+        if vital:
+            raise OutcomeUnknown(f"the venue did not accept {', '.join(vital)}: orders and fills would not be heard")
+        for channel in missing:
+            self._alarm(f"the venue did not accept channel {channel}")
 
     async def _ask_account(self) -> None:
         self.desk.clerk.note_account(await self.desk.follow(self.desk.dialect.account_state(self._underlying)))
@@ -169,7 +188,8 @@ class Truth:
             await self._read_fills()
             if self.desk.orders.executions.ever == before:
                 break
-        for name in set(exposure.positions) | set(positions):
+        # A hedge in the perpetual, or what another cell holds, comes in steps of its own and counts against other limits.
+        for name in (exposure.positions.keys() | positions.keys()) & self.desk.instruments.keys():
             known, told = exposure.position(name), positions.get(name, 0)
             if known != told and name in exposure.positions:
                 self._alarm(f"position of {name}: we had {known} steps, the venue says {told}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import trio
 
 from actors.clock import Clock
@@ -60,8 +61,15 @@ class Valuation:
     def on_index(self, price: float) -> None:
         self._window.add(self._clock.now_s(), price)
 
-    def moves(self) -> IndexMoves:
-        return self._window.moves(self._clock.now_s())
+    def moves(self, picture: Picture) -> IndexMoves:
+        """Without its price where the ticker has that move in it already."""
+        told = self._window.moves(self._clock.now_s())
+        return msgspec.structs.replace(told, price=None) if self._leads(picture) else told
+
+    def _leads(self, picture: Picture) -> bool:
+        """The ticker came after the last print of the index, which would move it back and not on. By our clock: whether the
+        venue stamps both feeds by the same one is not known."""
+        return picture.ticker_at > self._market.index.heard_at
 
     def forward_of(self, picture: Picture) -> float | None:
         """The expiry's forward now: the ticker's, moved with the index since the ticker was written; in the last half
@@ -70,7 +78,7 @@ class Valuation:
         if ticker is None or (forward := present(ticker.forward)) is None:
             return None
         then = present(ticker.index)
-        if index is None or then is None or not self._cell.quoting.protections.index_reprice:
+        if index is None or then is None or self._leads(picture) or not self._cell.quoting.protections.index_reprice:
             return forward
         return forward * (1.0 + self._index_share(picture.instrument) * (index / then - 1.0))
 

@@ -8,6 +8,7 @@ answered an open-orders question that was sent when no order sent before could a
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from functools import partial
 from getpass import getpass
@@ -20,7 +21,7 @@ from actors.console.exits import Exit
 from actors.console.flags import OneLineParser, two_dashes
 from actors.console.settings import Settings
 from actors.sweeper import FAILURES, Sweeper, until_none
-from actors.trading.errors import ConfigError, VenueUnreachable, leading_error
+from actors.trading.errors import ConfigError, VenueRefused, VenueUnreachable, leading_error
 from actors.venues.access import Access
 from actors.venues.proof import everything
 from actors.venues.rest import RestLink
@@ -28,6 +29,15 @@ from actors.venues.rest import RestLink
 OURS, ACCOUNT = "ours", "account"
 EVERYWHERE = ("ETH", "BTC")
 """With `--scope account` the question is asked for each of these, whatever the configuration quotes."""
+
+
+HELP = """usage: strikemaker cancel-all CONFIG.toml [--scope ours|account] [flags of `strikemaker run`]
+
+  --scope ours     everything under venue.tag (the default)
+  --scope account  your manual orders too, in ETH, BTC and what the configuration quotes
+
+Of the flags, those that name the account matter: -exchange, -test, -live, -url, -wallet, -subaccount, and the key's.
+The exit code is 0 only when the venue has answered that none rests."""
 
 
 def take_scope(argv: Sequence[str]) -> tuple[str, list[str]]:
@@ -42,6 +52,9 @@ def take_scope(argv: Sequence[str]) -> tuple[str, list[str]]:
 
 def main(argv: Sequence[str]) -> int:
     """Prints what was found and the proof; an exit code."""
+    if {"-h", "--help"} & set(two_dashes(argv)):
+        print(HELP)
+        sys.exit(Exit.OK)
     scope, rest = take_scope(argv)
     settings = config.load(rest, os.environ, "strikemaker cancel-all").settings
     if settings.is_paper and not settings.venue.url:
@@ -96,6 +109,8 @@ def _note(failures: list[Exception], failure: Exception) -> None:
 
 
 def _give_up(after_s: float, answers: Sequence[int], failures: Sequence[Exception]) -> int:
+    if not answers and failures and isinstance(failures[-1], VenueRefused):
+        raise failures[-1]
     if not answers:
         raise VenueUnreachable(f"no answer in {after_s:g} s ({failures[-1] if failures else 'none came'}); orders may rest")
     why = f"{answers[-1]} rested at the last answer" if answers[-1] else "the last question was too early to prove anything"

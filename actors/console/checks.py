@@ -19,15 +19,16 @@ from actors.console.keys import key_problem, wallet_problem
 from actors.console.ranges import range_problem, shown
 from actors.console.settings import CellSettings, Settings, VenueSettings
 from actors.trading.errors import ConfigError
+from actors.trading.lives import LONGEST_MMP_S
 from actors.venues.names import expiry_text, parse_expiry, parse_name
 
 EXPIRY_WORDS = ("nearest", "nearest-weekly", "nearest-monthly")
 UNDERLYINGS = {"derive": ("ETH", "BTC"), "deribit": ("ETH", "BTC", "ETH_USDC", "BTC_USDC", "SOL_USDC", "XRP_USDC")}
+TAG = re.compile(r"[A-Za-z0-9_]{1,16}")
+"""No dash: labels are `sm-TAG-CELL-RUN`, and "main" would take the orders of "main-2" for its own."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 QUIET_TICKER_S = 4.5
 """Deribit: a quiet option's ticker comes every four seconds, as recorded; until then its silent book is as old as that."""
-MMP_LIFE_S = 900.0
-"""Derive: an order under market-maker protection may live this long at most."""
 
 BY_PATH = {flag.path: flag.name for flag in FLAGS if flag.path}
 
@@ -85,6 +86,8 @@ def _check_venue(settings: Settings, say: Say) -> None:
     venue = settings.venue
     if venue.live and venue.test:
         say("venue.live", "contradicts venue.test; set one of them (test: the testnet, live: real money)")
+    if not TAG.fullmatch(venue.tag):
+        say("venue.tag", f"{shown(venue.tag)} is no tag; give 1 to 16 letters, digits or _ (no dash), e.g. main2")
     # Who is meant to log in at an address that is none need not be asked yet.
     is_key_needed = _check_url(settings, say) and settings.needs_key
     if venue.exchange == "derive":
@@ -97,7 +100,12 @@ def _check_url(settings: Settings, say: Say) -> bool:
     url = settings.venue.url
     if not url:
         return True
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read on demand, and only then found wrong
+    except ValueError as error:
+        say("venue.url", f"{shown(url)}: {error}; give ws://HOST:PORT/PATH or wss://...")
+        return False
     is_here = parts.hostname in LOOPBACK
     if parts.scheme not in ("ws", "wss") or not parts.hostname:
         say("venue.url", f"{shown(url)} is no WebSocket address; give ws://HOST:PORT/PATH or wss://...")
@@ -148,11 +156,11 @@ def _check_cell(cell: CellSettings, at: str, settings: Settings, say: Say, warni
     _check_sizes(cell, at, warnings)
     _check_patience(cell, at, settings.venue.exchange, warnings)
     life_s = cell.quoting.order_life_s or 0.0
-    if settings.venue.exchange == "derive" and cell.mmp.enabled and life_s > MMP_LIFE_S:
+    if settings.venue.exchange == "derive" and cell.mmp.enabled and life_s > LONGEST_MMP_S:
         life = f"{life_s:g}"
         say(
             f"{at}.quoting.order_life_s",
-            f"{life} s is too long under mmp; give at most {MMP_LIFE_S:g}, or switch mmp off",
+            f"{life} s is too long under mmp; give at most {LONGEST_MMP_S:g}, or switch mmp off",
         )
 
 

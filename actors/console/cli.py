@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import getpass
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import attrs
 
 from actors.console.exits import Exit
 from actors.console.flags import two_dashes
-from actors.console.secrets import redact, remember
+from actors.console.secrets import redact, remember_keys
 from actors.trading.errors import ConfigError, NotGranted, StrikemakerError, VenueRefused, VenueUnreachable
 
 NAME = "strikemaker"
@@ -149,6 +148,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output went away (a pager, `head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
+    except OSError as error:
+        complain(f"{error.filename or 'output'}: {error.strerror}")
+        return Exit.NOT_CONFIRMED
 
 
 def _dispatch(words: list[str]) -> int:
@@ -203,8 +205,7 @@ def complain(line: str) -> None:
 def _remember_keys(words: Sequence[str]) -> None:
     """Whatever looks like a private key on the command line is never printed, wherever it stands."""
     for word in words:
-        for found in re.findall(r"(?:0x)?[0-9a-fA-F]{64}", word):
-            remember(found)
+        remember_keys(word)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import attrs
 
 from actors.console import checks, flags, shapes
 from actors.console.flags import CommandLine, Flag
+from actors.console.secrets import remember_keys
 from actors.console.settings import Settings
 from actors.trading.errors import ConfigError
 
@@ -119,6 +120,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str], prog: str = "strikemak
     _merge_shared(draft)
     _overlay_environment(draft, line, environ)
     _overlay_flags(draft, line)
+    if line.settings and (misfits := shapes.problems(draft.tree, "-set")):
+        raise ConfigError(*draft.problems, *misfits)
     settings = shapes.structure(draft.tree, Settings)
     problems, warnings = checks.check(settings, draft.origins, draft.faulted)
     problems = [*draft.problems, *problems, *_missing_files(settings, draft, line)]
@@ -144,12 +147,16 @@ def read_toml(path: str) -> dict[str, Any]:
     """The file as a tree. ConfigError with the line where the syntax breaks, or with near names when it is missing."""
     file = Path(path).expanduser()
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        text = file.read_text("utf-8-sig")
+        remember_keys(text)
+        return tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file{_near_files(file)}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); give a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: is no valid TOML: {error}") from None
 
 
@@ -214,6 +221,7 @@ def _overlay_environment(draft: _Draft, line: CommandLine, environ: Mapping[str,
     exchange = line.given.get("exchange") or draft.get("venue.exchange", "derive")
     for name, path, belongs_to in flags.ENVIRONMENT:
         text = environ.get(name, "").strip()
+        remember_keys(text)
         if text and belongs_to == exchange:
             _set(draft, path, _kind_of(path), text, f"{ENVIRONMENT} {name}", name)
 
@@ -278,7 +286,7 @@ def _overlay_setting(draft: _Draft, word: str) -> None:
         return
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text.strip()
     paths = [path]
     if path.split(".")[0] in SHARED:
@@ -338,7 +346,7 @@ def _flag_problems(line: CommandLine) -> list[str]:
 
 def _warnings(draft: _Draft, line: CommandLine) -> list[str]:
     found = []
-    if line.has("private-key"):
+    if line.has("private-key") or draft.origins.get("venue.private_key") == f"{FLAG} -set":
         found.append(
             "-private-key: everybody on this machine can read it with ps; use DERIVE_PRIVATE_KEY / DERIBIT_PRIVATE_KEY,"
             " -private-key-file or -keystore"

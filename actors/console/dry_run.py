@@ -18,9 +18,16 @@ from actors.console.config import Effective
 from actors.console.exits import Exit
 from actors.console.plan import make_plan, print_plan
 from actors.paper_process import PaperProcess, access_of, follow_renaming
-from actors.preflight import look
+from actors.preflight import look_at_all
 from actors.trading.errors import leading_error
 from actors.venues.access import Access
+
+
+class Page(Console):
+    """rich ends the process with code 1 when the reader went away; `cli.main` knows better."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def dry_run(effective: Effective) -> int:
@@ -45,10 +52,10 @@ async def _dry_run(effective: Effective) -> int:
                 access = access_of(settings, facts)
             else:
                 access = Access.of(settings)
-            found = [await look(settings, cell, access) for cell in settings.cells]
+            found = await look_at_all(settings, access)
         finally:
             if paper is not None:
                 paper.end()
     endpoints = {"WebSocket": access.ws_url, "REST": access.rest_url}
-    print_plan(make_plan(effective, found, None, endpoints), Console())
+    print_plan(make_plan(effective, found, None, endpoints), Page())
     return Exit.OK

@@ -25,7 +25,10 @@ from actors.trading.errors import ConfigError
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(two_dashes(argv))
     file = _status_file(options.run, options.folder)
-    cells = msgspec.json.decode(file.read_bytes(), type=list[CellSnapshot])
+    try:
+        cells = msgspec.json.decode(file.read_bytes(), type=list[CellSnapshot])
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{file}: cannot be read ({error}); name another run with --run") from None
     cell, row = _find(cells, options.instrument)
     _print(cell, row)
     return Exit.OK

@@ -8,6 +8,7 @@ not even of a malformed one.
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -65,16 +66,25 @@ def wallet_problem(wallet: str) -> str:
 
 def read_private_file(path: str, what: str) -> Secret:
     """The first line of a file that only its owner may read. ConfigError otherwise, without any of its contents."""
-    file = Path(path).expanduser()
     try:
+        file = Path(path).expanduser()
         mode = file.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"{what} {path}: is no file; give the path of a file that holds the key")
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigError(f"{what} {path}: others than its owner may read it; run: chmod 600 {path}")
         lines = file.read_text("utf-8").strip().splitlines()
+    except FileNotFoundError:
+        # A key that was put where its file belongs is not repeated.
+        named = path if "/" in path else "(a name without a folder, not repeated here)"
+        fix = "cannot be read (No such file or directory); give the path of a readable file"
+        raise ConfigError(f"{what} {named}: {fix}") from None
     except OSError as error:
         raise ConfigError(f"{what} {path}: cannot be read ({error.strerror}); give the path of a readable file") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{what} {path}: is not text; give a file with the key on its first line") from None
+    except (ValueError, RuntimeError):  # a NUL in it; ~somebody who is not there
+        raise ConfigError(f"{what} {path}: is no path; give the path of a readable file") from None
     if not lines:
         raise ConfigError(f"{what} {path}: is empty; put the key on its first line")
     return Secret(lines[0].strip())
@@ -109,6 +119,9 @@ def unlock(venue: VenueSettings, ask: Ask) -> Secret:
         if problem:
             raise ConfigError(f"private_key_file {venue.private_key_file}: {problem}")
     elif venue.keystore:
+        if not os.path.isfile(os.path.expanduser(venue.keystore)):  # before anybody is asked for a password
+            named = venue.keystore if "/" in venue.keystore else "(a name without a folder, not repeated here)"
+            raise ConfigError(f"keystore {named}: no such file; give the path of a V3 keystore")
         key = open_keystore(venue.keystore, _password(venue, ask))
     if venue.exchange == "deribit" and key and ":" not in key.reveal():
         return Secret(f"{venue.client_id}:{key.reveal()}")
@@ -118,7 +131,10 @@ def unlock(venue: VenueSettings, ask: Ask) -> Secret:
 def _password(venue: VenueSettings, ask: Ask) -> Secret:
     if venue.keystore_password_file:
         return read_private_file(venue.keystore_password_file, "keystore_password_file")
-    typed = ask(f"Password of keystore {venue.keystore}: ")
+    try:
+        typed = ask(f"Password of keystore {venue.keystore}: ")
+    except EOFError:
+        raise ConfigError("keystore_password_file: is missing, and no terminal to ask for the password; give it") from None
     remember(typed)
     return Secret(typed)
 

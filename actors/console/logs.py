@@ -8,6 +8,7 @@ word stands in its own column. Invariant: each line passes `redact` on its way o
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from loguru import Record
 
 COLUMN = 22
+PIECE = 1000
+"""Characters written at once: at most 4,000 bytes, which a pipe that says it has room takes without waiting."""
 LINE_FORMAT = "<dim>{time:HH:mm:ss.SSS}</dim> <level>{level: <7}</level> {extra[actor]: <22} {message}\n{exception}"
 FILE_FORMAT = "{time:YYYY-MM-DDTHH:mm:ss.SSSSSS!UTC}Z {level: <7} {extra[actor]: <22} {message}\n{exception}"
 
@@ -77,13 +80,28 @@ def _known(level: str) -> str:
 def _redacting(stream: TextIO) -> Callable[[str], None]:
     def write(line: str) -> None:
         try:
-            stream.write(redact(line))
-            stream.flush()
+            for start in range(0, len(clean := redact(line)), PIECE):
+                if not _has_room(stream):
+                    return
+                stream.write(clean[start : start + PIECE])
+                stream.flush()
         except (BrokenPipeError, OSError, ValueError):
             # A closed terminal or a full disk must not take an actor down: orders matter more than this line.
             pass
 
     return write
+
+
+def _has_room(stream: TextIO) -> bool:
+    """Not while nobody reads (a stopped terminal, a pager, a stalled ssh): the write would wait, and with it the actor's
+    cancels; cells and guard share that place. What is left out here is in the file in the run's folder."""
+    try:
+        number = stream.fileno()
+    except (OSError, ValueError):  # no descriptor behind it: nothing that could wait
+        return True
+    watch = select.poll()
+    watch.register(number, select.POLLOUT)
+    return bool(watch.poll(0))
 
 
 def _reporting(on_line: Callable[[str, str, float], None]) -> Callable[..., None]:

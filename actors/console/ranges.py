@@ -11,12 +11,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from actors.console.secrets import redact
+
 
 def shown(value: Any) -> str:
     """A value as the operator wrote it, shortened."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value)):
+        return "what stands there"  # a whole section may hold a key
+    text = redact(f'"{value}"' if isinstance(value, str) else repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -30,13 +34,14 @@ def range_problem(value: Any, meta: Mapping[str, Any]) -> str:
         )
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return ""
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is no finite number; give {range_words(meta)}"
     tests = (("low", value.__ge__), ("above", value.__gt__), ("high", value.__le__), ("below", value.__lt__))
     if all(meta.get(name) is None or test(meta[name]) for name, test in tests):
         return ""
     sign = "negative" if value < 0 and not _reaches_below_zero(meta) else "out of range"
-    return f"{value:g} is {sign}; give {range_words(meta)}"
+    text = f"{value:g}" if isinstance(value, float) else shown(value)  # a whole number may be too large for a float
+    return f"{text} is {sign}; give {range_words(meta)}"
 
 
 def _reaches_below_zero(meta: Mapping[str, Any]) -> bool:

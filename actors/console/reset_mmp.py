@@ -15,7 +15,7 @@ import trio
 from actors.clock import Clock
 from actors.console import config, keys
 from actors.console.exits import Exit
-from actors.trading.errors import ConfigError, leading_error
+from actors.trading.errors import ConfigError, OutcomeUnknown, VenueUnreachable, leading_error
 from actors.venues.access import Access
 from actors.venues.rest import RestLink
 
@@ -29,6 +29,8 @@ def main(argv: Sequence[str]) -> int:
     underlyings = list(dict.fromkeys(cell.underlying for cell in settings.cells))
     try:
         return trio.run(_reset, Access.of(settings), underlyings, settings.venue.request_timeout_s)
+    except OutcomeUnknown as error:
+        raise VenueUnreachable(f"{error}; whether the freeze is over is not known, ask again") from None
     except BaseExceptionGroup as group:
         raise leading_error(group) from None
 

@@ -6,6 +6,7 @@ snapshots, events and last words. Invariant: a last word is printed after the ta
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -50,7 +51,8 @@ class Screen:
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
         if self._view is not None:
-            self._view.__exit__(kind, exc, trace)
+            with contextlib.suppress(OSError):  # a terminal that was closed: the exit code is still to be said
+                self._view.__exit__(kind, exc, trace)
         for level, text in self._last:
             _print(text, sys.stderr if level == "error" else sys.stdout)
 

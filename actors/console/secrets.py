@@ -8,6 +8,7 @@ this process does not appear in the result of `redact`.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import NoReturn
 
 SHOWN_AS = "[secret]"
@@ -58,6 +59,12 @@ def remember(text: str) -> None:
     for form in (bare, bare.removeprefix("0x"), bare.partition(":")[2]):
         if len(form) >= SHORTEST_REDACTED:
             _known.update((form, form.lower(), form.upper()))
+
+
+def remember_keys(text: str) -> None:
+    """Whatever looks like a private key is never printed, under whichever name it was given."""
+    for found in re.findall(r"(?:0x)?[0-9a-fA-F]{64}", text):
+        remember(found)
 
 
 def redact(text: str) -> str:

@@ -131,7 +131,9 @@ class QuotingSettings:
         1.0, "an order that reaches the engine later than this is refused there", unit="s", above=0, high=1
     )
     max_book_age_s: float = key(5.0, "older market data than this pulls the quote", unit="s", above=0)
-    max_index_age_s: float = key(10.0, "an older index than this pulls all quotes", unit="s", above=0)
+    max_index_age_s: float = key(
+        10.0, "an older index pulls all quotes; a ticker older than both bounds pulls its own", unit="s", above=0
+    )
     retry_side_s: float = key(2.0, "a refused side is retried for this long before the other is pulled", unit="s", low=0)
     quote_mode: str = key("auto", "Deribit: orders, mass or auto", choices=("auto", "orders", "mass"))
     protections: ProtectionSettings = attrs.field(factory=ProtectionSettings)
@@ -156,8 +158,8 @@ class LimitSettings:
 @attrs.define
 class MmpSettings:
     enabled: bool = key(False, "send orders under market-maker protection")
-    interval_s: float = key(5.0, "rolling window", unit="s", above=0)
-    frozen_s: float = key(30.0, "freeze after a trip; 0: until reset by hand", unit="s", low=0)
+    interval_s: float = key(5.0, "rolling window", unit="s", above=0, high=3600)
+    frozen_s: float = key(30.0, "freeze after a trip; 0: until reset by hand", unit="s", low=0, high=3600)
     amount_limit: float | None = key(
         None, "contracts filled in the window; unset: half of max_exposure", unit="contracts", above=0
     )
@@ -200,14 +202,16 @@ class PaperSettings:
     host: str = key("127.0.0.1", "address to listen on; loopback only")
     port: int = key(0, "0: any free port", low=0, high=65_535)
     seed: int = key(1, "seed of the world")
-    speed: float = key(1.0, "how much faster the world runs; the venue's clock is never scaled", low=0)
+    speed: float = key(
+        1.0, "how much faster the world runs; the venue's clock is never scaled", low=0.001, high=100_000
+    )
     tier: str = key(
         "market_maker", "trader (1 request/s, burst 5) or market_maker (500/s)", choices=("trader", "market_maker")
     )
     chain: str = key("", "recorded chain to load instead of the synthetic world (.csv or .csv.gz)")
     ledger: str = key("", "file for the exchange's ledger; unset: in the run's folder")
     informed_share: float = key(0.1, "share of takers that know the next index move", unit="fraction", low=0, high=1)
-    taker_rate: float = key(0.5, "arrivals of takers over the whole board", unit="per s of the world", low=0)
+    taker_rate: float = key(0.5, "arrivals of takers over the whole board", unit="per s of the world", low=0, high=10_000)
     frozen: bool = key(False, "a market that does not move")
 
 

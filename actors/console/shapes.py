@@ -79,6 +79,8 @@ def _list_hook(kind: Any, converter: cattrs.Converter) -> Callable[[Any, Any], A
     inner = list_structure_factory(kind, converter)
 
     def hook(value: Any, _: Any) -> Any:
+        if isinstance(value, dict):
+            raise WrongType("is one table; write its heading with two brackets, as in [[cells]]")
         if not isinstance(value, list):
             raise WrongType(f"{shown(value)} is {_is(value)}; give a list, e.g. [{shown(value)}]")
         return inner(value, kind)
@@ -99,6 +101,8 @@ def _table_hook(kind: Any, converter: cattrs.Converter) -> Callable[[Any, Any], 
     inner = make_dict_structure_fn(kind, converter, _cattrs_forbid_extra_keys=True, _cattrs_detailed_validation=True)
 
     def hook(value: Any, _: Any) -> Any:
+        if isinstance(value, list):
+            raise WrongType("is a list; write its heading with single brackets, as in [venue]")
         if not isinstance(value, dict):
             raise WrongType(f"{shown(value)} is {_is(value)}; give a table")
         return inner(value, kind)
@@ -152,6 +156,8 @@ def _in_words(misfit: BaseException, _: Any) -> str:
     if isinstance(misfit, ForbiddenExtraKeysError):
         known = [field.name for field in attrs.fields(misfit.cl)]
         return _NEXT.join(_unknown_key(name, known) for name in sorted(misfit.extra_fields))
+    if isinstance(misfit, OverflowError):
+        return "is too large; give a smaller number"
     return str(misfit) if isinstance(misfit, WrongType) else f"does not fit ({type(misfit).__name__})"
 
 

@@ -64,6 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("--runs and --jobs: give 1 or more")
     if options.ledger is not None and options.runs > 1:
         raise ConfigError("--ledger: goes with --runs 1")
+    for path in (options.json, options.ledger):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise ConfigError(f"{path}: its folder does not exist; make it first")
     kinds = kinds_of(options.faults)
     tally = Tally(options.seed)
     started = time.monotonic()

@@ -33,6 +33,11 @@ class Batch:
         self._parts: list[Part] = []
         self._names: set[str] = set()
 
+    @property
+    def sides(self) -> int:
+        """Gathered so far: each is one quote to the venue."""
+        return len(self._parts)
+
     def has_room(self, instrument: str) -> bool:
         return instrument in self._names or len(self._names) < self._most
 

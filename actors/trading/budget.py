@@ -28,12 +28,20 @@ class Window:
 
     size: int
     length_s: float
+    kept: int = 0
+    """For cancels."""
     sent: deque[float] = attrs.field(factory=deque)
 
     @classmethod
-    def of(cls, limit: RateLimit, share: float = 1.0) -> Window:
+    def of(cls, limit: RateLimit, share: float = 1.0, reserve: float = 0.0) -> Window:
+        """`reserve`: the part that is kept for cancels. A small window would idle a fifth of itself for one kept request;
+        there cancels simply go first."""
         size = max(1, int(limit.burst * share))
-        return cls(size, JITTER * size / (limit.per_second * share))
+        return cls(size, JITTER * size / (limit.per_second * share), round(size * reserve) if size >= 20 else 0)
+
+    def remember(self, before: Window) -> None:
+        """What an earlier window of the same has sent counts on."""
+        self.sent = deque(sorted((*before.sent, *self.sent))[-self.size :])
 
     def left(self, now: float) -> int:
         while self.sent and self.sent[0] <= now - self.length_s:
@@ -66,40 +74,49 @@ class Budget:
         now: float = 0.0,
     ) -> None:
         """`spent`: requests that the venue counts against us already at `now`; none where it does not say."""
-        self._pools = {pool: Window.of(limit, share) for pool, limit in limits.items()}
+        kept = {Pool.MATCHING: reserve}
+        self._pools = {pool: Window.of(limit, share, kept.get(pool, 0.0)) for pool, limit in limits.items()}
         self._per_instrument = per_instrument
+        self._reserve = reserve
         self._instruments: dict[str, Window] = {}
         matching = self._pools.get(Pool.MATCHING)
         self._orders_from = now
         """Earlier than this nothing but cancels may go."""
         self._first: list[float] = []
         """Matching requests of before our time may all have been in one instrument: each window starts with them."""
+        self._told = frozenset(spent or ())
+        """Of these the venue itself says what counts; of single instruments it never does."""
         for pool, count in (spent or {}).items():
             if pool in self._pools:
                 self._pools[pool].sent.extend([now] * min(count, self._pools[pool].size))
         if matching is not None:
             self._first.extend(matching.sent)
-        # A small window would idle a fifth of itself for one kept request; there cancels simply go first.
-        self.reserve = round(matching.size * reserve) if matching and matching.size >= 20 else 0
 
     def wait_for(self, pool: Pool, now: float, count: int = 1, *, instrument: str = "", cancel: bool = False) -> float:
         """Seconds until `count` requests may go; 0 means now."""
         window = self._pools.get(pool)
         wait = 0.0
         if window is not None:
-            kept = 0 if cancel or pool is not Pool.MATCHING else self.reserve
-            wait = window.next_free(now, count + kept)
+            wait = window.next_free(now, count if cancel else count + window.kept)
         if self._orders_from - now > wait and not cancel and pool in ORDERING:
             wait = self._orders_from - now
         if instrument and pool is Pool.MATCHING and self._per_instrument is not None:
-            own = self._instrument(instrument).next_free(now, count)
+            window = self._instrument(instrument)
+            own = window.next_free(now, count if cancel else count + window.kept)
             wait = own if own > wait else wait
         return wait
 
-    def spend(self, pool: Pool, now: float, *, instrument: str = "") -> None:
+    def most(self, pool: Pool, instrument: str) -> int:
+        """So many orders can ever leave together, at least one, with what is kept for cancels set aside."""
+        windows = [self._pools[pool]] if pool in self._pools else []
+        if self._per_instrument is not None:
+            windows.append(self._instrument(instrument))
+        return max(1, min((window.size - window.kept for window in windows), default=1 << 30))
+
+    def spend(self, pool: Pool, now: float, count: int = 1, *, instrument: str = "") -> None:
         window = self._pools.get(pool)
         if window is not None:
-            window.sent.append(now)
+            window.sent.extend([now] * count)
         if instrument and pool is Pool.MATCHING and self._per_instrument is not None:
             self._instrument(instrument).sent.append(now)
 
@@ -117,8 +134,11 @@ class Budget:
         self._orders_from = max(self._orders_from, before._orders_from)
         for pool, window in self._pools.items():
             known = before._pools.get(pool)
-            if known is not None:
-                window.sent = deque(sorted((*known.sent, *window.sent))[-window.size :])
+            if known is not None and pool not in self._told:
+                window.remember(known)
+        if self._per_instrument is not None:
+            for name, known in before._instruments.items():
+                self._instrument(name).remember(known)
 
     def exhausted(self, pool: Pool, now: float, retry_s: float) -> None:
         """The venue said no: nothing more until `retry_s` from now; what we have sent goes on counting after that."""
@@ -145,6 +165,6 @@ class Budget:
         window = self._instruments.get(name)
         if window is None:
             assert self._per_instrument is not None  # callers looked
-            window = self._instruments[name] = Window.of(self._per_instrument)
+            window = self._instruments[name] = Window.of(self._per_instrument, reserve=self._reserve)
             window.sent.extend(self._first[-window.size :])
         return window

@@ -55,8 +55,12 @@ def index_drift(view: View) -> float:
     now, then = view.index_moves.price, view.market.index
     if view.greeks is None or not now or not then:
         return 0.0
-    move = (now / then - 1) * (view.market.forward or then) * view.index_share
-    return view.market.premium(premium_delta(view) * move + view.greeks.gamma * move * move / 2) or 0.0
+    forward = view.market.forward or then
+    move = (now / then - 1) * forward * view.index_share
+    gained = (view.greeks.delta + view.greeks.gamma * move / 2) * move
+    if view.market.instrument.numeraire is Numeraire.QUOTE:
+        return gained
+    return (gained - (view.mark or 0.0) * move) / (forward + move)
 
 
 def premium_delta(view: View) -> float:

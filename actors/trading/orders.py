@@ -182,8 +182,8 @@ class OrderTable:
     def note_foreign(self, news: VenueOrder) -> None:
         """An order of the account that is not ours came, changed or ended."""
         orders = self._foreign.setdefault(news.instrument, {})
-        if news.status.is_final:
-            orders.pop(news.venue_id, None)
+        if news.status is not OrderStatus.OPEN:
+            orders.pop(news.venue_id, None)  # ended, or a stop that waits for its trigger: nothing of it is in the book
         elif (known := orders.get(news.venue_id)) is None or news.ts_ms >= known.ts_ms:
             orders[news.venue_id] = news
         self._touch(news.instrument, news.ts_ms)
@@ -426,8 +426,8 @@ class OrderTable:
     def _rests(self, order: Order, news: VenueOrder) -> None:
         """It rested when the venue wrote this; an answer to a later cancel is still awaited."""
         if order.pending is not None:
-            if (news.price, news.amount) != (order.pending.price, order.pending.amount):
-                return
+            if (news.price, news.amount) != (order.pending.price, order.pending.amount) or news.ts_ms < order.changed_ms:
+                return  # not what is being asked for, or from when it was so before
             order.pending = None
             order.price, order.amount = news.price, news.amount
             order.state = OrderState.OPEN

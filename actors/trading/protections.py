@@ -52,9 +52,13 @@ class IndexWindow:
         if self._last is not None and now_s < self._last[0]:
             self._forget()
         if self._last is not None:
-            squared = math.log(price / self._last[1]) ** 2
-            self._returns.append((now_s, squared))
+            before_s, before = self._last
+            squared = math.log(price / before) ** 2
+            self._returns.append((before_s, squared))
             self._variance += squared
+            if before_s < now_s - self._window_s:  # after a silence: the old price stood until now
+                _push(self._highs, now_s, before, 1)
+                _push(self._lows, now_s, before, -1)
         _push(self._highs, now_s, price, 1)
         _push(self._lows, now_s, price, -1)
         self._last, self._told = (now_s, price), None
@@ -158,11 +162,15 @@ def _for_volatility(wish: Wish, view: View, own: ProtectionSettings) -> Wish:
     realised, implied = view.index_moves.vol_annual, view.vol
     if not realised or not implied or realised <= implied:
         return wish
-    if wish.bid is None or wish.ask is None:
+    if wish.bid is not None and wish.ask is not None:
+        half = (wish.ask - wish.bid) / 2
+    elif (lone := wish.ask if wish.bid is None else wish.bid) is not None and (fair := fair_of(view)) is not None:
+        half = abs(lone - fair.price)
+    else:
         return wish
-    added = (wish.ask - wish.bid) / 2 * own.vol_widening * (realised / implied - 1)
-    terms = wish.terms | {"vol_widening": added}
-    return msgspec.structs.replace(wish, bid=wish.bid - added, ask=wish.ask + added, terms=terms)
+    added = half * own.vol_widening * (realised / implied - 1)
+    bid, ask = (None if wish.bid is None else wish.bid - added), (None if wish.ask is None else wish.ask + added)
+    return msgspec.structs.replace(wish, bid=bid, ask=ask, terms=wish.terms | {"vol_widening": added})
 
 
 def _least_edge(wish: Wish, view: View, own: ProtectionSettings) -> Wish:

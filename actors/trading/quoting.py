@@ -15,6 +15,7 @@ import msgspec
 
 from actors.console.settings import QuotingSettings
 from actors.trading.books import Market, present, steps_at_most
+from actors.trading.fair import fair_of
 from actors.trading.instruments import ASK, BID, Instrument, Side
 from actors.trading.protections import protect, refusal, size_by_vega
 from actors.trading.quotes import Quote, QuotePair
@@ -34,13 +35,23 @@ the order is losing quotes, then uncompetitive ones, then new ones, each sorted 
 
 def shape(wish: Wish, view: View, settings: QuotingSettings) -> Wish:
     """The wish at least `min_spread_bps` wide and on our side of the mark, still before rounding."""
-    return guarded(widened(wish, settings.min_spread_bps), view, settings.max_through_mark)
+    fair = fair_of(view) if (wish.bid is None) is not (wish.ask is None) else None
+    middle = None if fair is None else fair.price
+    return guarded(widened(wish, settings.min_spread_bps, middle), view, settings.max_through_mark)
 
 
-def widened(wish: Wish, min_spread_bps: float) -> Wish:
-    """A pair narrower than `min_spread_bps` of its mid (a crossed one too) is widened symmetrically about the mid."""
+def widened(wish: Wish, min_spread_bps: float, middle: float | None = None) -> Wish:
+    """A pair narrower than `min_spread_bps` of its mid (a crossed one too) is widened symmetrically about the mid.
+
+    A side alone keeps half of that from `middle`.
+    """
     if wish.bid is None or wish.ask is None:
-        return wish
+        if middle is None:
+            return wish
+        half = middle * min_spread_bps / 20_000
+        bid = None if wish.bid is None else min(wish.bid, middle - half)
+        ask = None if wish.ask is None else max(wish.ask, middle + half)
+        return msgspec.structs.replace(wish, bid=bid, ask=ask, terms=wish.terms | {"min_half_spread": half})
     mid = (wish.bid + wish.ask) / 2
     half = mid * min_spread_bps / 20_000
     if mid <= 0 or (wish.ask - wish.bid) / 2 >= half:

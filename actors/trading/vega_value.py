@@ -39,7 +39,18 @@ class VegaValue:
     """v on an even grid over [-limit, limit], in quote currency."""
 
     limit: float
+    fill: float
+    """Vega of the fills it was solved for."""
     values: tuple[float, ...]
+
+    def loss(self, vega: float, jump: float) -> float:
+        """Value given up per unit of vega by a fill of signed `jump`.
+
+        The limit cuts v into steps one typical fill wide, so only states whole typical fills apart compare.
+        """
+        side, step = math.copysign(1.0, jump), self.fill * max(1, round(abs(jump) / self.fill))
+        start = side * min(side * vega, self.limit - step)
+        return (self.at(start) - self.at(start + side * step)) / step
 
     def at(self, vega: float) -> float:
         """Linear between grid points, and on along the last piece outside the limit."""
@@ -87,4 +98,4 @@ def solve(limit: float, flow: Flow, *, risk: float, drift: float, days: float) -
             gain += np.where(allowed, hamiltonian(value - after, flow), 0.0)
         value = value + days / steps * gain
         value -= value.max()  # only differences count; this keeps them exact
-    return VegaValue(limit, tuple(value.tolist()))
+    return VegaValue(limit, flow.vega, tuple(value.tolist()))

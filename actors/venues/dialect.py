@@ -28,6 +28,8 @@ class Pool(StrEnum):
     OTHER = "other"
     BULK_CANCEL = "bulk_cancel"
     MASS_QUOTE = "mass_quote"
+    QUOTES = "quotes"
+    """Of mass quotes: one a side."""
     FREE = "free"
 
 
@@ -50,6 +52,8 @@ class OrderStatus(StrEnum):
     """What the venue says of an order."""
 
     OPEN = "open"
+    WAITING = "waiting"
+    """A trigger or algo order: alive, and in no book."""
     FILLED = "filled"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
@@ -60,7 +64,7 @@ class OrderStatus(StrEnum):
 
 
 for _status in OrderStatus:
-    _status.is_final = _status is not OrderStatus.OPEN
+    _status.is_final = _status not in (OrderStatus.OPEN, OrderStatus.WAITING)
 
 
 class VenueOrder(msgspec.Struct, frozen=True, gc=False):
@@ -205,19 +209,9 @@ class PublishedSmile(msgspec.Struct, frozen=True):
 
 
 News = (
-    BookUpdate
-    | BookGap
-    | TickerUpdate
-    | IndexUpdate
-    | Listed
-    | InstrumentState
-    | PlatformState
-    | AccountState
-    | MmpTripped
-    | SettledPrice
-    | VenueOrder
-    | Fill
-)
+    BookUpdate | BookGap | TickerUpdate | IndexUpdate | Listed | InstrumentState | PlatformState
+    | AccountState | MmpTripped | SettledPrice | VenueOrder | Fill
+)  # fmt: skip
 
 
 class OrderRequest(msgspec.Struct, frozen=True, gc=False):
@@ -242,7 +236,7 @@ class Refusal(StrEnum):
     """What a refusal means for the order it concerned and for what may be sent next."""
 
     RATE = "rate"
-    """Over the rate limit: refused unread, what rested still rests."""
+    """Over the rate limit, or too busy: refused unread, what rested still rests; again later (`Dialect.retry_s`)."""
     UNREAD = "unread"
     """Refused before the order was looked at: what rested still rests."""
     MARGIN = "margin"
@@ -366,6 +360,8 @@ class Dialect(Protocol):
     labels_are_identity: bool
     """True: `client_id` is the label (Deribit). False: it is the nonce and one label covers the run (Derive)."""
     max_channels_per_call: int
+    vital_channels: int
+    """So many of the private channels are needed to quote at all."""
     republishes_books: bool
     """True: a book is sent again although it did not change (Derive, each second), so its age proves staleness."""
     signs_lives: bool
@@ -412,7 +408,8 @@ class Dialect(Protocol):
 
     def shared_channels(self, underlying: str) -> list[str]: ...
 
-    def private_channels(self, underlying: str) -> list[str]: ...
+    def private_channels(self, underlying: str) -> list[str]:
+        """The first `vital_channels` of them carry orders and fills."""
 
     def subscribe(self, channels: Sequence[str], *, private: bool) -> Script[list[str]]:
         """Batched under the venue's limits; returns the channels that were *not* accepted."""
@@ -471,8 +468,8 @@ class Dialect(Protocol):
 
     # -- market-maker protection
 
-    def set_mmp(self, terms: MmpTerms) -> Script[None]:
-        """Replaces the whole protection of the underlying."""
+    def set_mmp(self, terms: MmpTerms) -> Script[MmpTerms]:
+        """Replaces the whole protection of the underlying; what was asked of the venue, cut to what it can keep."""
 
     def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
         """None where no protection was ever set."""
@@ -490,6 +487,9 @@ class Dialect(Protocol):
 
     def classify(self, code: int) -> Refusal:
         """What a refusal with this code means for us; by number, never by message."""
+
+    def retry_s(self, code: int, details: str) -> float | None:
+        """Of a refusal for rate: when it may be tried again, where its code or details say so."""
 
     def is_fatal(self, code: int) -> bool:
         """True when retrying cannot help: wrong key, no rights, region, liquidation."""

@@ -373,6 +373,8 @@ class VenueLink:
         pending = self._pending.take(answer.id)
         if pending is None:
             self.counts.unmatched += 1
+            if answer.id is None and answer.error is not None:
+                self._log.warning("{}: the venue says {} {}", self.name, *answer.error[:2])
             return
         self.counts.hear_round_trip(self.last_heard - pending.sent_at)
         self._tell(pending.on_answer, Posted(pending.call, answer.result, answer.error))

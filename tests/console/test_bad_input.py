@@ -244,7 +244,10 @@ BAD_FILES = {
         "my.toml: cells[0].expiries[0]: 20261225 is a number; give text, in quotes",
     ),
     "value for a table": ("venue = 3", "my.toml: venue: 3 is a number; give a table"),
-    "one table for cells": ('[cells]\nunderlying = "ETH"', "my.toml: cells: {'underlying': 'ETH'} is a table; give a list"),
+    "one table for cells": (
+        '[cells]\nunderlying = "ETH"',
+        "my.toml: cells: is one table; write its heading with two brackets, as in [[cells]]",
+    ),
     "text for a parameter": (
         '[quoting.params]\nrisk = "much"',
         'my.toml: quoting.params: risk = "much" is text; give a number',
@@ -272,7 +275,7 @@ BAD_FILES = {
     ),
     "mmp with long-lived orders": (
         '[quoting]\norder_life_s = 1200\n[mmp]\nenabled = true\n[[cells]]\nexpiries = ["20261225"]\nall_strikes = true',
-        "my.toml: cells[0].quoting.order_life_s: 1200 s is too long under mmp; give at most 900, or switch mmp off",
+        "my.toml: cells[0].quoting.order_life_s: 1200 s is too long under mmp; give at most 890, or switch mmp off",
     ),
     "unknown parameter of a strategy": (
         '[quoting]\nparams = { risk = 1.0 }\n[[cells]]\nexpiries = ["20261225"]\nall_strikes = true',

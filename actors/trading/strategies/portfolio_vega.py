@@ -73,9 +73,7 @@ class PortfolioVega:
     def _distance(self, side: Side, view: View, unit_vega: float, vega: float) -> float:
         """From fair value to the quote, in quote currency per unit: the loss of value a fill brings, and the margin
         that pays best on top of it."""
-        jump = self._jump(view, unit_vega)
-        units = self._contracts(view) * view.market.instrument.contract_size
-        loss = (self.value.at(vega) - self.value.at(vega + side * jump)) / units
+        loss = self.value.loss(vega, side * self._jump(view, unit_vega)) * unit_vega
         return best_distance(loss, unit_vega, self.parameters.alpha, self.parameters.beta)
 
     def _gamma_charge(self, view: View, greeks: Greeks, local_gamma: float) -> float:

@@ -70,8 +70,8 @@ class Theoretical:
             terms, half = [*terms, ("required_edge", least - half)], least
         lean = self._leaning(inventory)
         wish = stand(fair.price, half, half * sum(v for _, v in lean), fee, self.parameters.max_skew, [*terms, *lean])
-        wish = near_best(wish, view.market, self.parameters.inside_best)
-        return in_vol(wish, view, fee) if self.parameters.in_vol else wish
+        wish = in_vol(wish, view, least) if self.parameters.in_vol else wish
+        return near_best(wish, view.market, self.parameters.inside_best)
 
     def _half_spread(self, view: View, fair: Fair, greeks: Greeks, fee: float) -> list[Term]:
         own, price = self.parameters, fair.price
@@ -125,7 +125,7 @@ def near_best(wish: Wish, market: Market, inside: float) -> Wish:
     return Wish(bid, ask, wish.reason, wish.terms | backed)
 
 
-def in_vol(wish: Wish, view: View, fee: float) -> Wish:
+def in_vol(wish: Wish, view: View, least: float) -> Wish:
     """The same distances from fair laid off in volatility: each side's distance over vega, priced again.
 
     Convexity then sets a wing's bid nearer and its offer farther than money would. Where vega is too small to carry a
@@ -142,7 +142,9 @@ def in_vol(wish: Wish, view: View, fee: float) -> Wish:
         return wish
     bid, ask = fair + (low - middle) / money, fair + (high - middle) / money
     points = {"bid_vol_points": -100 * down, "ask_vol_points": 100 * up}
-    return Wish(min(bid, fair - fee), max(ask, fair + fee), wish.reason, wish.terms | points)
+    # Nearer than `least` only where leaning, not convexity, brings it.
+    bid, ask = min(bid, max(wish.bid, fair - least)), max(ask, min(wish.ask, fair + least))
+    return Wish(bid, ask, wish.reason, wish.terms | points)
 
 
 def build(parameters: Parameters, settings: QuotingSettings, limits: LimitSettings) -> Theoretical:

@@ -16,6 +16,8 @@ TIER_4 = RateLimit(5.0, 20.0)
 NON_MATCHING = RateLimit(20.0, 100.0)
 MASS_QUOTES = RateLimit(2.0, 2.0)
 """What is guaranteed; what an account names as its maximum is best effort, refused unread beyond."""
+QUOTES = RateLimit(500.0, 500.0)
+"""Sides in all mass quotes together."""
 RENEW_AT = 0.8
 """Of a login's life: the number the venue returned differs from the documented one."""
 
@@ -32,6 +34,7 @@ def facts_of(summary: rows.Summary, login_ends_s: float, cancel_on_disconnect: b
             Pool.OTHER: _limit(limits, "non_matching_engine") or NON_MATCHING,
             Pool.BULK_CANCEL: _limit(matching, "cancel_all") or TIER_4,
             Pool.MASS_QUOTE: mass or MASS_QUOTES,
+            Pool.QUOTES: _limit(matching, "maximum_quotes") or QUOTES,
         },
         per_instrument=None,
         cancel_on_disconnect=cancel_on_disconnect,

@@ -20,6 +20,7 @@ SCOPE_EXCEEDED = 13403
 MASS_QUOTES_DISABLED = 13902
 TOO_MANY_QUOTES = 13903
 BAD_REQUEST = 11050
+LOGIN_FOR_PUBLIC = 11056
 INVALID_PARAMS = -32602
 
 MEANINGS: dict[int, str] = {
@@ -148,7 +149,12 @@ def explain(code: int) -> str:
     return MEANINGS.get(code, "unlisted error")
 
 
-CLASSES: dict[int, Refusal] = {
+BUSY = (10040, 10041, 10047, 10066, 11051, 13028, 13043)
+"""Refused unread because too much is under way there, of ours or of all: to be sent again a little later."""
+BUSY_S = 0.1
+"""At once they would keep the queue full, for our cancels too."""
+
+CLASSES: dict[int, Refusal] = dict.fromkeys(BUSY, Refusal.RATE) | {
     RATE_LIMITED: Refusal.RATE,
     TOO_MANY_QUOTES: Refusal.RATE,
     -32700: Refusal.UNREAD,
@@ -157,14 +163,7 @@ CLASSES: dict[int, Refusal] = {
     -32000: Refusal.UNREAD,
     INVALID_PARAMS: Refusal.UNREAD,
     10000: Refusal.LOGIN,
-    10040: Refusal.UNREAD,
-    10041: Refusal.UNREAD,
-    10047: Refusal.UNREAD,
-    10066: Refusal.UNREAD,
-    11051: Refusal.UNREAD,
     13009: Refusal.LOGIN,
-    13028: Refusal.UNREAD,
-    13043: Refusal.UNREAD,
     10009: Refusal.MARGIN,
     10019: Refusal.LOCKED,
     11098: Refusal.LOCKED,

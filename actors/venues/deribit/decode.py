@@ -30,11 +30,13 @@ from actors.venues.dialect import (
 )
 
 _STATUS = {
+    "untriggered": OrderStatus.WAITING,
+    "triggered": OrderStatus.WAITING,
     "filled": OrderStatus.FILLED,
     "cancelled": OrderStatus.CANCELLED,
     "rejected": OrderStatus.REJECTED,
 }
-"""Whatever else (open, untriggered, speed_bumped, values to come) is alive for all we know."""
+"""Whatever else (open, speed_bumped, values to come) is alive for all we know."""
 
 _SIDE = {"buy": Side.BID, "sell": Side.ASK}
 LOCK_CHANNEL = "user.lock"
@@ -232,5 +234,6 @@ def is_true(flag: bool | str | None) -> bool:
 
 
 def _read_mmp_trigger(data: msgspec.Raw) -> Iterable[News]:
+    """A trip among block RFQs froze no order of ours."""
     row = _mmp_trigger.decode(data)
-    return (MmpTripped(row.frozen_until, row.mmp_group or row.index_name),)
+    return () if row.block_rfq else (MmpTripped(row.frozen_until, row.mmp_group or row.index_name),)

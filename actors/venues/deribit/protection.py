@@ -10,6 +10,8 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
+import attrs
+
 from actors.trading.errors import VenueRefused
 from actors.venues.deribit import rows
 from actors.venues.deribit.calls import call
@@ -21,6 +23,8 @@ from actors.venues.dialect import MmpTerms, Script
 from actors.venues.dialogue import ask
 
 FINEST_LIMIT = Decimal("0.0001")
+MOST_QUANTITY = {"btc_usd": Decimal(500), "eth_usd": Decimal(5000)}
+"""More the venue does not take as a quantity; of other indices it is not known."""
 
 
 class Protection:
@@ -30,20 +34,22 @@ class Protection:
         self._board = board
         self._quotes = quotes
 
-    def set_mmp(self, terms: MmpTerms) -> Script[None]:
+    def set_mmp(self, terms: MmpTerms) -> Script[MmpTerms]:
         """Replaces the whole protection of the index (and of the group). VenueRefused when the account has none."""
+        scope = self._scope(terms.currency)
+        terms = _cut(terms, MOST_QUANTITY.get(scope["index_name"]))
         params: dict[str, Any] = {
-            **self._scope(terms.currency),
+            **scope,
             "interval": terms.interval_ms // 1000,
             "frozen_time": terms.frozen_ms // 1000,
-            "max_quote_quantity": _limit(terms.quote_limit or terms.amount_limit),
+            "max_quote_quantity": float(terms.quote_limit),
         }
         limits = {
             "quantity_limit": terms.amount_limit,
             "delta_limit": terms.delta_limit,
             "vega_limit": terms.vega_limit,
         }
-        params.update((name, _limit(value)) for name, value in limits.items() if value)
+        params.update((name, float(value)) for name, value in limits.items() if value)
         try:
             yield call("private/set_mmp_config", params, kind="mmp")
         except VenueRefused as refusal:
@@ -52,6 +58,7 @@ class Protection:
             raise VenueRefused(
                 refusal.code, "market-maker protection is not enabled for this account", "ask Deribit, or switch mmp off"
             ) from None
+        return terms
 
     def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
         """None where no protection was ever set, or it was removed. `unfreeze_ms` of one frozen for good is 0: by hand."""
@@ -96,6 +103,17 @@ def _fits(row: rows.MmpRow | rows.MmpStatusRow, scope: dict[str, Any]) -> bool:
     return (row.index_name, row.mmp_group or "") == (scope["index_name"], scope.get("mmp_group", ""))
 
 
-def _limit(value: Decimal) -> float:
-    """At most four decimals, cut down; never to nothing."""
-    return float(max(FINEST_LIMIT, value.quantize(FINEST_LIMIT, ROUND_FLOOR)))
+def _cut(terms: MmpTerms, most: Decimal | None) -> MmpTerms:
+    """As the venue can keep them: quantities no larger than it takes, limits of four decimals at most, never nothing."""
+
+    def kept(value: Decimal, bound: Decimal | None = None) -> Decimal:
+        value = value if bound is None else min(value, bound)
+        return value and max(FINEST_LIMIT, value.quantize(FINEST_LIMIT, ROUND_FLOOR))
+
+    return attrs.evolve(
+        terms,
+        amount_limit=kept(terms.amount_limit, most),
+        quote_limit=kept(terms.quote_limit or terms.amount_limit, most),
+        delta_limit=kept(terms.delta_limit),
+        vega_limit=kept(terms.vega_limit),
+    )

@@ -90,6 +90,7 @@ class MmpTriggerRow(msgspec.Struct, gc=False):
     index_name: str
     frozen_until: int = 0
     mmp_group: str | None = None
+    block_rfq: bool = False
 
 
 # -- orders

@@ -19,10 +19,10 @@ from actors.venues.deribit import rows
 from actors.venues.deribit.account import RENEW_AT, facts_of
 from actors.venues.deribit.auth import SCOPE_WANTED, Credentials, SecretCall, require_scope
 from actors.venues.deribit.calls import call
-from actors.venues.deribit.codes import INVALID_CREDENTIALS, ORDER_NOT_FOUND
+from actors.venues.deribit.codes import INVALID_CREDENTIALS, LOGIN_FOR_PUBLIC, ORDER_NOT_FOUND
 from actors.venues.deribit.decode import FrameReader, is_true
 from actors.venues.deribit.listings import read_instrument
-from actors.venues.deribit.names import currency_of, perp_name
+from actors.venues.deribit.names import currency_of, index_of, perp_name
 from actors.venues.deribit.terms import Board
 from actors.venues.dialect import AccountFacts, AccountState, Fill, Script, VenueOrder
 from actors.venues.dialogue import ask, readable
@@ -67,12 +67,19 @@ class Conversations:
         """Heartbeats both ways, then what of the venue is closed. A login only for raw channels: it arms nothing."""
         if with_login:
             yield from self._log_in()
-        yield from self._set_heartbeat(HEARTBEAT_S)
+        try:
+            yield from self._set_heartbeat(HEARTBEAT_S)
+        except VenueRefused as refusal:
+            if refusal.code != LOGIN_FOR_PUBLIC or self._credentials is None:
+                raise
+            yield from self._log_in()
+            yield from self._set_heartbeat(HEARTBEAT_S)
         try:
             status = yield from ask(call("public/status", {}, kind="status"), rows.StatusRow)
         except VenueRefused:
             status = rows.StatusRow()
-        self._reader.note_platform(is_true(status.locked), status.locked_indices or ())
+        older = map(index_of, status.locked_currencies or ())  # examples of the documentation name currencies
+        self._reader.note_platform(is_true(status.locked), {*(status.locked_indices or ()), *older})
         for terms in self._board.all():
             terms.book.last_id = None
 

@@ -55,6 +55,7 @@ class DeribitDialect:
     native_amend = True
     labels_are_identity = True
     max_channels_per_call = 500
+    vital_channels = 1
     republishes_books = False
     lists_by_channel = True
     signs_lives = False
@@ -216,7 +217,7 @@ class DeribitDialect:
 
     # -- market-maker protection
 
-    def set_mmp(self, terms: MmpTerms) -> Script[None]:
+    def set_mmp(self, terms: MmpTerms) -> Script[MmpTerms]:
         return self._protection.set_mmp(terms)
 
     def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
@@ -244,6 +245,9 @@ class DeribitDialect:
 
     def classify(self, code: int) -> Refusal:
         return codes.classify(code)
+
+    def retry_s(self, code: int, details: str) -> float | None:
+        return codes.BUSY_S if code in codes.BUSY else None
 
     def is_fatal(self, code: int) -> bool:
         return code in codes.FATAL

@@ -6,6 +6,8 @@ Invariant: a code that is not listed is an ordinary refusal, neither fatal nor a
 
 from __future__ import annotations
 
+import re
+
 from actors.venues.dialect import Refusal
 
 RATE_LIMITED = -32000
@@ -13,6 +15,7 @@ INVALID_PARAMS = -32602
 ORDER_NOT_FOUND = 11006
 NOTHING_FOUND = 12001
 NO_VALID_CHANNEL = 13000
+BAD_SIGNATURE = 14014
 
 MEANINGS: dict[int, str] = {
     -32700: "the request is not JSON",
@@ -127,6 +130,15 @@ CLASSES: dict[int, Refusal] = {
     11015: Refusal.PROTECTED,
     14014: Refusal.SIGNATURE,
 }
+
+
+_RETRY = re.compile(r"(\d{1,5})\s*ms")
+
+
+def retry_s(details: str) -> float | None:
+    """Seconds, out of "Retry after N ms"; None where the details say something else."""
+    found = _RETRY.search(details)
+    return int(found[1]) / 1000 if found else None
 
 
 def classify(code: int) -> Refusal:

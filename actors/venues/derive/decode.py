@@ -40,12 +40,19 @@ LATEST_SECONDS = 1e11
 
 _STATUS = {
     "open": OrderStatus.OPEN,
+    "untriggered": OrderStatus.WAITING,
+    "algo_active": OrderStatus.WAITING,
     "filled": OrderStatus.FILLED,
     "cancelled": OrderStatus.CANCELLED,
     "expired": OrderStatus.EXPIRED,
     "rejected": OrderStatus.REJECTED,
 }
-"""Whatever else (untriggered, algo_active, values to come) is alive for all we know."""
+"""Whatever else (values to come) is alive for all we know."""
+
+
+_MOVED = {"transfer", "asset_deposit", "asset_withdrawal", "subaccount_deposit", "subaccount_withdrawal"}
+_MOVED |= {"liquidation", "liquidator", "onchain_drift_fix", "onchain_revert", "double_revert"}
+"""Balance updates that change a position without a trade."""
 
 
 class _Sides(dict[str, Side]):
@@ -125,8 +132,11 @@ class FrameReader:
         return [self.fill(row) for row in _trades.decode(data) if self._board.is_known(row.instrument_name)]
 
     def _balances(self, data: msgspec.Raw) -> Iterable[News]:
-        settled = [row for row in _balances.decode(data) if row.update_type == "option_settlement"]
-        return [self._settled(row) for row in settled if "-" in row.name and self._board.is_known(row.name)]
+        """Settlements. Raising, where a position moved without a trade, ends the connection, and truth is read afresh."""
+        held = [row for row in _balances.decode(data) if "-" in row.name and self._board.is_known(row.name)]
+        if moved := [row for row in held if row.update_type in _MOVED]:
+            raise ValueError(f"{moved[0].name}: the position was moved by {moved[0].update_type}, not by a trade")
+        return [self._settled(row) for row in held if row.update_type == "option_settlement"]
 
     def _settled(self, row: rows.BalanceRow) -> SettledPrice:
         """The position's balance went to (usually) zero; what left is the difference."""

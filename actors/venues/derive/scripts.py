@@ -17,7 +17,7 @@ from actors.trading.errors import ConfigError, OutcomeUnknown, StrikemakerError,
 from actors.trading.instruments import Instrument
 from actors.venues.derive import rows
 from actors.venues.derive.calls import CallWriter, call
-from actors.venues.derive.codes import INVALID_PARAMS, NO_VALID_CHANNEL, NOTHING_FOUND, ORDER_NOT_FOUND
+from actors.venues.derive.codes import BAD_SIGNATURE, INVALID_PARAMS, NO_VALID_CHANNEL, NOTHING_FOUND, ORDER_NOT_FOUND
 from actors.venues.derive.decode import FrameReader, read_instrument, read_smile
 from actors.venues.derive.names import underlying_of
 from actors.venues.derive.signing import SigningKey
@@ -64,7 +64,15 @@ class Conversations:
     # -- account
 
     def log_in(self) -> Script[list[int]]:
-        """The wallet's subaccounts. The signature is fresh at each call."""
+        """The wallet's subaccounts. A signature that is refused is believed to be wrong the second time."""
+        try:
+            return (yield from self._log_in())
+        except VenueRefused as refusal:
+            if refusal.code != BAD_SIGNATURE:
+                raise
+            return (yield from self._log_in())
+
+    def _log_in(self) -> Script[list[int]]:
         if self._key is None:
             raise ConfigError("private key: missing, a login needs one")
         stamp = str(self._clock_ns() // 1_000_000)
@@ -174,7 +182,7 @@ class Conversations:
         except VenueRefused as refusal:
             if refusal.code not in (INVALID_PARAMS, NO_VALID_CHANNEL):
                 raise
-            if len(channels) == 1:
+            if len(channels) == 1 or refusal.code == NO_VALID_CHANNEL:
                 return channels
             half = len(channels) // 2
             return (yield from self._join(channels[:half])) + (yield from self._join(channels[half:]))
@@ -281,7 +289,7 @@ class Conversations:
 
     # -- market-maker protection
 
-    def set_mmp(self, terms: MmpTerms) -> Script[None]:
+    def set_mmp(self, terms: MmpTerms) -> Script[MmpTerms]:
         """Replaces the whole protection of the subaccount in this currency. Times are cut to whole seconds there."""
         params = {
             "subaccount_id": self._writer.subaccount,
@@ -293,6 +301,7 @@ class Conversations:
         }
         yield call("private/set_mmp_config", params, kind="mmp")
         self._reader.freezes_ms[terms.currency] = terms.frozen_ms
+        return terms
 
     def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
         """None where no protection was ever set."""

@@ -52,6 +52,7 @@ class DeriveDialect:
     native_amend = False
     labels_are_identity = False
     max_channels_per_call = 50
+    vital_channels = 2
     republishes_books = True
     signs_lives = True
     lists_by_channel = False
@@ -231,7 +232,7 @@ class DeriveDialect:
 
     # -- market-maker protection
 
-    def set_mmp(self, terms: MmpTerms) -> Script[None]:
+    def set_mmp(self, terms: MmpTerms) -> Script[MmpTerms]:
         return self._scripts.set_mmp(terms)
 
     def get_mmp(self, currency: str) -> Script[MmpTerms | None]:
@@ -258,6 +259,9 @@ class DeriveDialect:
 
     def classify(self, code: int) -> Refusal:
         return codes.classify(code)
+
+    def retry_s(self, code: int, details: str) -> float | None:
+        return codes.retry_s(details)
 
     def is_fatal(self, code: int) -> bool:
         return code in codes.FATAL

@@ -205,8 +205,9 @@ class DeribitQuotes:
             if limit is not None and (limit < 0 or limit.as_tuple().exponent < -4):
                 raise bad_param(name, "must be positive, with at most 4 decimals")
         most = MOST_QUANTITY.get(fields.index_name)
-        if most is not None and fields.quantity_limit is not None and fields.quantity_limit > most:
-            raise bad_param("quantity_limit", f"at most {most}")
+        for name in ("quantity_limit", "max_quote_quantity"):
+            if most is not None and (getattr(fields, name) or 0) > most:
+                raise bad_param(name, f"at most {most}")
         if len(fields.mmp_group) > p.MAX_LABEL:
             raise bad_param("mmp_group", f"more than {p.MAX_LABEL} characters")
         groups = {s.config.group: s.config.scope for s in self.engine.mmp_status(caller.user_id) if s.config.group}

@@ -38,6 +38,7 @@ from actors.venues.paper.rules import VenueRules, deribit_rules, derive_rules
 from actors.venues.paper.server import Server, ServerSettings, port_of
 from actors.venues.paper.sessions import Face
 
+ENDS = (signal.SIGTERM, signal.SIGINT)
 FIRST_SUBACCOUNT = 30_001
 START_CASH = Decimal(1_000_000)
 START_COINS = {"BTC": Decimal(100), "ETH": Decimal(2_000)}
@@ -221,7 +222,10 @@ async def run_paper(
     """
     listeners = await trio.open_tcp_listeners(port, host=host)
     exchange = build_exchange(run, steady_clock(), time.time_ns)
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    for number in ENDS:
+        # What the receiver leaves behind when it closes: a second Ctrl-C must not turn a clean end into a traceback.
+        signal.signal(number, signal.SIG_IGN)
+    with trio.open_signal_receiver(*ENDS) as signals:
         async with Server(exchange, server_settings).running() as server, trio.open_nursery() as nursery:
             nursery.start_soon(server.accept, listeners)
             if ready is not None:
@@ -296,6 +300,12 @@ def parser() -> argparse.ArgumentParser:
 def settings_of(options: argparse.Namespace) -> PaperRun:
     if options.host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"--host {options.host}: the paper exchange listens on loopback only")
+    if not 0 <= options.port <= 65_535:
+        raise ConfigError(f"--port {options.port}: give 0 (any free port) to 65535")
+    if options.accounts < 1:
+        raise ConfigError(f"--accounts {options.accounts}: give 1 or more")
+    if options.ledger is not None and not options.ledger.absolute().parent.is_dir():
+        raise ConfigError(f"--ledger {options.ledger}: its folder does not exist; make it first")
     return PaperRun(
         venue=options.venue,
         seed=options.seed,

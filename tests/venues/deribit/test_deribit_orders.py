@@ -219,7 +219,8 @@ def test_codes_are_classed_by_number():
     assert dialect.classify(10028) is Refusal.RATE
     assert dialect.classify(13903) is Refusal.RATE
     assert dialect.classify(-32602) is Refusal.UNREAD
-    assert dialect.classify(10041) is Refusal.UNREAD
+    assert dialect.classify(10041) is dialect.classify(10047) is Refusal.RATE
+    assert (dialect.retry_s(10047, ""), dialect.retry_s(10028, "")) == (0.1, None)
     assert dialect.classify(13009) is Refusal.LOGIN
     assert dialect.classify(10009) is Refusal.MARGIN
     assert dialect.classify(13030) is Refusal.PROTECTED

@@ -110,6 +110,7 @@ def test_login_proves_the_key_and_leaves_cancel_on_disconnect_on():
         Pool.OTHER: RateLimit(20, 100),
         Pool.BULK_CANCEL: RateLimit(5, 20),
         Pool.MASS_QUOTE: RateLimit(10, 10),
+        Pool.QUOTES: RateLimit(500, 500),
     }
 
 

@@ -140,8 +140,8 @@ def test_an_order_notice_is_an_array_of_orders():
         ("cancelled", OrderStatus.CANCELLED),
         ("expired", OrderStatus.EXPIRED),
         ("rejected", OrderStatus.REJECTED),
-        ("untriggered", OrderStatus.OPEN),
-        ("algo_active", OrderStatus.OPEN),
+        ("untriggered", OrderStatus.WAITING),
+        ("algo_active", OrderStatus.WAITING),
         ("something_new", OrderStatus.OPEN),
     ],
 )
