@@ -107,7 +107,7 @@ class Clerk:
         self._applying = False
         self.unknown_bell = Doorbell()
         self.refused_since: dict[tuple[str, Side], float] = {}
-        """Since when a side has been refused (trio's clock), until an order of it is taken."""
+        """Since when a side has been refused (trio's clock), until an order of it is taken or seen at rest."""
         self.refused_at: dict[str, float] = {}
         """By instrument: when the venue last refused what we wished there (trio's clock)."""
         self.fatal: VenueRefused | None = None
@@ -246,13 +246,22 @@ class Clerk:
                 self.refused_since.pop((order.instrument, order.side), None)
         self.touched(order.instrument)
 
-    def is_half_refused(self, pair: QuotePair, now: float, patience_s: float) -> bool:
-        """Whether one side of it rests while the other has been refused for longer than that: half a quote is a bet."""
-        if not self.refused_since or pair.bid is None or pair.ask is None:
-            return False
-        sides = {o.side for o in self.orders.working(pair.instrument) if o.state.is_live}
-        missing = ASK if BID in sides else BID
-        return len(sides) == 1 and now - self.refused_since.get((pair.instrument, missing), now) > patience_s
+    def tried(self, pair: QuotePair, now: float, patience_s: float) -> QuotePair:
+        """What of it is to be tried: only the one side that has been refused for longer than that and does not rest, if any.
+
+        Half a quote is a bet; and the other half placed and pulled at each look costs what moves are paid from.
+        """
+        since, name = self.refused_since, pair.instrument
+        if not since or pair.bid is None or pair.ask is None:
+            return pair
+        for order in self.orders.working(name):
+            if order.state.is_live and order.state is not OrderState.PLACING:
+                since.pop((name, order.side), None)
+        late = [side for side in (BID, ASK) if now - since.get((name, side), now) > patience_s]
+        if len(late) != 1:
+            return pair
+        bid, ask = (pair.bid, None) if late == [BID] else (None, pair.ask)
+        return msgspec.structs.replace(pair, bid=bid, ask=ask, reason="one side is refused again and again")
 
     def bulk_answered(self, posted: Posted) -> None:
         """Of a cancel of many. It says how many at best, never which: what no notification ends by then is asked for."""

@@ -334,8 +334,7 @@ class OrderDesk:
 
     def _plan(self, pair: QuotePair, now: float) -> list[Action]:
         instrument = self.instruments[pair.instrument]
-        if self.clerk.is_half_refused(pair, now, self._settings.retry_side_s):
-            pair = msgspec.structs.replace(pair, bid=None, ask=None, reason="one side is refused again and again")
+        pair = self.clerk.tried(pair, now, self._settings.retry_side_s)
         return plan(
             instrument,
             pair,

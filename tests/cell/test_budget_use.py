@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import attrs
+import pytest
 import trio
-from cell_kit import ORDERS, in_order, quote_and_vanish, quoting, resting
+from cell_kit import DERIVE, ORDERS, SIDES, in_order, quote_and_vanish, quoting, resting
 
 from actors.rehearsal.stage import open_stage
 from benchmarks.urgency import measure
@@ -39,3 +41,19 @@ async def test_who_follows_a_dead_cell_cancels_at_once_and_orders_when_nothing_o
             assert trio.current_time() - begun >= 4.0
             assert in_order(stage, seen).count("private/cancel") == len(left)
             nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("cells", [1, 3, 4])
+async def test_a_share_of_the_budget_too_small_for_a_pair_still_quotes_both_sides(
+    cells: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """A third of a trader's five requests is one: the sides go one after the other, or nothing would ever go."""
+    settings = DERIVE.settings()
+    settings.cells = [attrs.evolve(settings.cells[0]) for _ in range(cells)]
+    async with open_stage(DERIVE.paper(frozen=True, tier="trader")) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(settings)
+        nursery.start_soon(cell.run)
+        with trio.fail_after(120):
+            await quoting(cell)
+        assert len(resting(stage)) == SIDES
+        nursery.cancel_scope.cancel()

@@ -447,3 +447,34 @@ def test_an_operators_order_that_came_while_the_question_was_out_stays_known() -
     table.forget_foreign(known)
     assert table.foreign(NAME) == [(Side.BID, 910, 5)]
     assert table.foreign_ids() == {"h2"}
+
+
+def test_news_from_before_what_is_known_settles_no_newer_edit() -> None:
+    """An edit back to where the order was before looks, to late news of that time, as if it had been done already."""
+    table = OrderTable()
+    order = placed(table)
+    first = news(order, ts=10)
+    table.amending(order, Quote(1001, 5), 1.0)
+    second = msgspec.structs.replace(first, price=1001, amount=5, ts_ms=20)
+    table.apply_order(second)
+    assert (order.state, order.price, order.amount) == (OrderState.OPEN, 1001, 5)
+    table.amending(order, Quote(1000, 10), 2.0)
+    table.apply_order(first)
+    assert (order.state, order.price, table.worst(NAME, Side.BID)) == (OrderState.AMENDING, 1001, 10)
+    table.apply_order(second)
+    assert (order.state, table.worst(NAME, Side.BID)) == (OrderState.AMENDING, 10)
+    table.apply_order(msgspec.structs.replace(first, ts_ms=30))
+    assert (order.state, order.price, order.amount) == (OrderState.OPEN, 1000, 10)
+
+
+def test_an_order_that_waits_for_its_trigger_is_in_no_book() -> None:
+    """A stop put on by hand is no price of anybody's; one that has been open and waits again is taken out."""
+    table = OrderTable()
+    stop = VenueOrder("", "s1", "", NAME, Side.ASK, 0, 5, 0, OrderStatus.WAITING, 10)
+    table.note_foreign(stop)
+    assert table.foreign(NAME) == []
+    assert not OrderStatus.WAITING.is_final
+    table.note_foreign(msgspec.structs.replace(stop, price=2000, status=OrderStatus.OPEN, ts_ms=20))
+    assert table.foreign(NAME) == [(Side.ASK, 2000, 5)]
+    table.note_foreign(msgspec.structs.replace(stop, ts_ms=30))
+    assert table.foreign(NAME) == []

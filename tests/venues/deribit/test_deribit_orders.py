@@ -213,6 +213,25 @@ def test_a_cancelled_order_is_told_with_what_it_filled():
     assert answered(Call("private/cancel_by_label", kind="cancel"), 1).count == 1
 
 
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("untriggered", OrderStatus.WAITING),
+        ("triggered", OrderStatus.WAITING),
+        ("open", OrderStatus.OPEN),
+        ("speed_bumped", OrderStatus.OPEN),
+        ("something_new", OrderStatus.OPEN),
+    ],
+)
+def test_a_trigger_order_waits_and_whatever_else_has_not_ended_is_alive(state: str, status: OrderStatus):
+    """What waits for its trigger is in no book, and its price may be a word."""
+    row = order_row(order_state=state, **({"price": "market_price"} if status is OrderStatus.WAITING else {}))
+    changes = {"instrument_name": NAME, "orders": [row], "trades": [], "positions": []}
+    (order,) = maker().decode_notice("subscription", "user.changes.option.ETH.raw", raw(changes))
+    assert isinstance(order, VenueOrder)
+    assert order.status is status
+
+
 def test_codes_are_classed_by_number():
     """What a refusal means for the next request; an unlisted one is an ordinary refusal in general words."""
     dialect = maker()
