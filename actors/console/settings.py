@@ -94,7 +94,13 @@ class QuotingSettings:
         low=0,
         below=20_000,
     )
-    min_spread_bps: float = key(1000.0, "never quote narrower than this", unit="bps of mid", low=0, below=20_000)
+    min_spread_bps: float = key(
+        1000.0,
+        "never quote narrower than this; a side alone keeps half of it from fair value",
+        unit="bps of mid",
+        low=0,
+        below=20_000,
+    )
     fallback_spread_bps: float = key(
         500.0, "spread around the mark where a side of the market is empty", unit="bps of mark", low=0, below=20_000
     )

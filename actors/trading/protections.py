@@ -28,8 +28,8 @@ LEAST_SPAN_S = 10.0
 class IndexWindow:
     """The index's last seconds: its widest move over `window_s` and realised volatility over `vol_window_s`.
 
-    Fed by the actor that hears the index, in order of time; both answers cost a constant a tick. `reprice` False keeps
-    the newest price to itself, so that no fair value moves with it.
+    Fed by the actor that hears the index, in order of time; both answers cost a constant a tick. A price stands until
+    the next print. `reprice` False keeps the newest price to itself, so that no fair value moves with it.
     """
 
     def __init__(self, window_s: float, vol_window_s: float = 300.0, *, reprice: bool = True) -> None:
@@ -56,9 +56,8 @@ class IndexWindow:
             squared = math.log(price / before) ** 2
             self._returns.append((before_s, squared))
             self._variance += squared
-            if before_s < now_s - self._window_s:  # after a silence: the old price stood until now
-                _push(self._highs, now_s, before, 1)
-                _push(self._lows, now_s, before, -1)
+            _push(self._highs, now_s, before, 1)  # it stood until now
+            _push(self._lows, now_s, before, -1)
         _push(self._highs, now_s, price, 1)
         _push(self._lows, now_s, price, -1)
         self._last, self._told = (now_s, price), None

@@ -46,10 +46,12 @@ class VegaValue:
     def loss(self, vega: float, jump: float) -> float:
         """Value given up per unit of vega by a fill of signed `jump`.
 
-        The limit cuts v into steps one typical fill wide, so only states whole typical fills apart compare.
+        The limit cuts v into steps one typical fill wide, so only states whole typical fills apart compare, and only
+        inside it: from beyond the limit a fill costs what it costs there.
         """
         side, step = math.copysign(1.0, jump), self.fill * max(1, round(abs(jump) / self.fill))
-        start = side * min(side * vega, self.limit - step)
+        step = min(step, 2 * self.limit)
+        start = side * max(-self.limit, min(side * vega, self.limit - step))
         return (self.at(start) - self.at(start + side * step)) / step
 
     def at(self, vega: float) -> float:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
+import attrs
 import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.console.settings import LimitSettings
-from actors.risk import Risk
+from actors.risk import Risk, steps_of
 from actors.trading.exposure import Exposure
 from actors.trading.greek_limits import GreekBook
 from actors.trading.instruments import Instrument, OptionKind, Side
@@ -78,3 +83,55 @@ def test_the_recheck_at_the_moment_of_sending_knows_greek_limits() -> None:
     risk.greeks.learn(NAME, "e", np.array([0.5, 0.001, 4.0, -3.0]))
     risk.exposure.refresh(NAME)
     assert risk.room_now(NAME).bid == 50
+
+
+# -- rooms that are no ordinary number
+
+
+@pytest.mark.parametrize("step", [1e-4, 0.1, 1.0])
+def test_no_room_without_bound_is_no_room_in_steps(step: float) -> None:
+    """A limit that is broken divided by next to nothing is minus infinity: the opposite of no limit at all."""
+    assert steps_of(-math.inf, step) < -(1 << 60)
+    assert steps_of(math.inf, step) > 1 << 60
+
+
+@given(room=st.floats(allow_nan=False), step=st.sampled_from([1e-4, 0.01, 0.1, 1.0]))
+def test_steps_are_whole_bounded_and_never_more_than_the_room(room: float, step: float) -> None:
+    """Huge rooms too: what is sent to the venue, or summed, is an integer of a size that means something."""
+    steps = steps_of(room, step)
+    assert abs(steps) <= 1 << 62
+    dust = step * 1e-6 + abs(room) * 1e-12
+    assert steps * step <= room + dust or steps == -(1 << 62)
+    assert (steps + 1) * step >= room - dust or steps == 1 << 62
+
+
+TINY = st.floats(0, 1e-290) | st.sampled_from([0.0, 5e-324, 1e-310, 2.2e-308])
+
+
+@given(tiny=st.tuples(TINY, TINY, TINY, TINY), signs=st.tuples(*[st.sampled_from([-1, 1])] * 4), held=st.booleans())
+def test_a_broken_limit_stays_closed_whatever_the_metric(
+    tiny: tuple[float, ...], signs: tuple[int, ...], held: bool
+) -> None:
+    """An option minutes from expiry has a vega of 1e-310: only exactly none adds nothing to a limit that is broken."""
+    other = "ETH-20261225-4500-C"
+    wing = attrs.evolve(OPTION, name=other, strike=4500.0)
+    book = GreekBook(LimitSettings(max_vega=2.0, scenario_spot=[], scenario_vol=[]))
+    exposure = Exposure(OrderTable(), 1_000_000, 1_000_000)
+    risk = Risk(exposure, {NAME: OPTION, other: wing}, lambda reason: None)
+    risk.greeks = book
+    exposure.on_worst = lambda name: book.update(name, exposure.position(name) / 100, *_most(exposure, name))
+    book.learn(NAME, "e", np.array([0.5, 0.001, 2.0, -3.0]))
+    metrics = np.array([size * sign for size, sign in zip(tiny, signs, strict=True)])
+    book.learn(other, "f", metrics)
+    exposure.set_position(NAME, 200)
+    if held:
+        exposure.set_position(other, 5)
+    for side in Side:
+        bid, ask = (Quote(10, 50) if side is wanted else None for wanted in (Side.BID, Side.ASK))
+        answer = risk.review(QuotePair(other, 1, bid, ask, 0.0))
+        assert isinstance(answer, RiskRefused) is bool(metrics[2] * side > 0)
+
+
+def _most(exposure: Exposure, name: str) -> tuple[float, float]:
+    bids, asks = exposure.most(name)
+    return bids / 100, asks / 100

@@ -64,6 +64,20 @@ def test_an_index_move_reprices_the_mark_to_second_order(option: object, index: 
     assert view.mark + index_drift(view) == pytest.approx(expected, abs=0.03 * step + 1e-12)
 
 
+@pytest.mark.parametrize(
+    ("strike", "move"), [(3000.0, -0.05), (3000.0, 0.05), (2400.0, -0.02), (2400.0, 0.02), (3600.0, -0.02), (3600.0, 0.02)]
+)
+def test_a_coin_premium_follows_the_index_to_a_fifth_of_a_tick(strike: float, move: float) -> None:
+    """The coin it is paid in has moved too, and that matters in second order: by ticks, at a few per cent."""
+    option = deribit_call(strike=strike, expiry_s=NOW_S + 30 * 86400)
+    view = priced_view(option, index_moves=IndexMoves(price=3000.0 * (1 + move)))
+    moved = 3000.0 * (1 + move)
+    exact = greeks(moved, strike, view.t_years, 0.6, True).price / moved
+    assert view.mark is not None
+    tick = 0.0005 if exact > 0.005 else 0.0001
+    assert view.mark + index_drift(view) == pytest.approx(exact, abs=0.2 * tick)
+
+
 def test_in_the_last_half_hour_an_index_move_counts_by_what_is_still_to_be_averaged() -> None:
     """With fifteen minutes left half of the settlement is known: the mark moves by half of what it would have."""
     view = priced_view(derive_call(expiry_s=NOW_S + 900), index_moves=IndexMoves(price=3000.6))

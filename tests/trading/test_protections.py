@@ -37,8 +37,9 @@ def test_the_widest_move_is_told_until_it_leaves_the_window() -> None:
     for second, price in enumerate([100.0, 102.0, 100.0, 100.0]):
         window.add(float(second), price)
     assert window.moves(3.0).worst_move == pytest.approx(0.02)
-    assert window.moves(6.5).worst_move == 0.0
-    assert window.moves(6.5).price == 100.0
+    assert window.moves(6.9).worst_move == pytest.approx(0.02)  # it stood until the print of second 2
+    assert window.moves(7.1).worst_move == 0.0
+    assert window.moves(7.1).price == 100.0
 
 
 def test_a_clock_that_steps_back_starts_anew() -> None:
@@ -49,14 +50,43 @@ def test_a_clock_that_steps_back_starts_anew() -> None:
     assert window.moves(10.0).worst_move == 0.0
 
 
-@given(prices=st.lists(st.floats(50, 200), min_size=1, max_size=60))
-def test_the_window_agrees_with_a_plain_search(prices: list[float]) -> None:
-    """Highest over lowest of the last five seconds, whatever the path."""
+prints = st.lists(st.tuples(st.integers(1, 12), st.floats(50, 200)), min_size=1, max_size=40)
+
+
+@given(path=prints, later=st.integers(0, 8))
+def test_the_window_agrees_with_a_plain_search(path: list[tuple[int, float]], later: int) -> None:
+    """Highest over lowest of what stood in the last five seconds, whatever the path and the silences in it."""
+    window, stood, now = IndexWindow(5.0), [], 0
+    for gap, price in path:
+        now += gap
+        if stood:
+            stood[-1] = (now, stood[-1][1])
+        stood.append((now, price))
+        window.add(float(now), price)
+        recent = [at for until, at in stood if until >= now - 5]
+        assert window.moves(float(now)).worst_move == pytest.approx(max(recent) / min(recent) - 1)
+    recent = [at for until, at in stood[:-1] if until >= now + later - 5] + [path[-1][1]]
+    assert window.moves(float(now + later)).worst_move == pytest.approx(max(recent) / min(recent) - 1)
+
+
+@pytest.mark.parametrize("silence_s", [4.9, 5.1, 600.0])
+def test_a_jump_after_a_silence_is_a_fast_market_for_the_whole_window(silence_s: float) -> None:
+    """A price stands until the next print: what takers hit was quoted at it a moment before the jump."""
     window = IndexWindow(5.0)
-    for second, price in enumerate(prices):
-        window.add(float(second), price)
-        recent = prices[max(0, second - 5) : second + 1]
-        assert window.moves(float(second)).worst_move == pytest.approx(max(recent) / min(recent) - 1)
+    window.add(0.0, 100.0)
+    window.add(silence_s, 90.0)
+    for later in (0.0, 2.5, 4.9):
+        assert window.moves(silence_s + later).worst_move == pytest.approx(100 / 90 - 1)
+    assert window.moves(silence_s + 5.1).worst_move == 0.0
+
+
+def test_prints_rarer_than_the_window_are_a_fast_market_too() -> None:
+    """A venue that prints each second and a bit would otherwise never be fast in a window of one second."""
+    window = IndexWindow(1.0)
+    for print_number in range(50):
+        now_s, price = 1.02 * print_number, 100.0 * 0.99**print_number
+        window.add(now_s, price)
+    assert window.moves(now_s).worst_move == pytest.approx(1 / 0.99 - 1)
 
 
 def test_realised_volatility_of_a_steady_alternation() -> None:
@@ -68,6 +98,26 @@ def test_realised_volatility_of_a_steady_alternation() -> None:
     for second in range(9, 200):
         window.add(float(second), 100.0 * math.exp(1e-4 * (second % 2)))
     assert window.moves(199.0).vol_annual == pytest.approx(1e-4 * math.sqrt(365 * 86400), rel=0.02)
+
+
+@pytest.mark.parametrize("silence_s", [20, 40, 120])
+def test_realised_volatility_is_right_after_a_silence(silence_s: int) -> None:
+    """What the index did while nothing was heard is spread over the silence, not taken for one second's move."""
+    window, step = IndexWindow(5.0, vol_window_s=60.0), 1e-4
+    expected = step * math.sqrt(365 * 86400)
+    now, level = 0.0, 0
+    for second in range(120):
+        now, level = now + 1, second % 2
+        window.add(now, 100.0 * math.exp(step * level))
+    now += silence_s
+    jumped = 100.0 * math.exp(step * (level + math.sqrt(silence_s)))
+    window.add(now, jumped)
+    for second in range(1, 90):
+        now += 1
+        window.add(now, jumped * math.exp(step * (second % 2)))
+        told = window.moves(now).vol_annual
+        assert told is None or told == pytest.approx(expected, rel=0.02)
+    assert window.moves(now).vol_annual is not None
 
 
 def test_repricing_on_the_index_can_be_switched_off() -> None:
@@ -126,6 +176,21 @@ def test_volatility_above_implied_widens_in_proportion() -> None:
     assert wide.terms["vol_widening"] == pytest.approx(10.0)
     calm = priced_view(index_moves=IndexMoves(3000.0, 0.0, 0.5))
     assert protect(Wish(90.0, 110.0), calm, ProtectionSettings(vol_widening=2.0)) == Wish(90.0, 110.0)
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(90.0, None), (None, 110.0)])
+def test_a_side_alone_is_widened_for_volatility_by_its_distance_from_fair(bid: float | None, ask: float | None) -> None:
+    """At a limit only the reducing side is left, and a lively market takes from it what it takes from a pair."""
+    view = priced_view(fair=fair_value(100.0), index_moves=IndexMoves(3000.0, 0.0, 0.9))
+    wide = protect(Wish(bid, ask), view, ProtectionSettings(vol_widening=2.0))
+    assert (wide.bid, wide.ask) == (bid and pytest.approx(80.0), ask and pytest.approx(120.0))
+    assert wide.terms["vol_widening"] == pytest.approx(10.0)
+
+
+def test_a_side_alone_without_a_fair_value_is_left_alone() -> None:
+    """Nothing tells how far it stands, as where a venue shows neither mark nor forward."""
+    unknown = view_of(market((), ((1100, 5),), mark_vol=0.6, forward=None), index_moves=IndexMoves(None, 0.0, 0.9))
+    assert protect(Wish(90.0, None), unknown, ProtectionSettings(vol_widening=2.0)) == Wish(90.0, None)
 
 
 def test_each_side_keeps_its_least_edge_from_fair() -> None:

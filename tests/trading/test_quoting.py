@@ -27,7 +27,7 @@ from actors.trading.quoting import (
     widened,
     with_urgency,
 )
-from actors.trading.strategies import Inventory, Wish, build
+from actors.trading.strategies import Inventory, View, Wish, build
 
 
 def decided(seen: Market, **keys: Any) -> QuotePair:
@@ -338,6 +338,44 @@ def test_widening_keeps_the_mid_and_reaches_the_minimum(bid: float, ask: float, 
     mid = (bid + ask) / 2
     assert (out.bid + out.ask) / 2 == pytest.approx(mid)
     assert out.ask - out.bid >= mid * bps / 10_000 - 1e-9
+
+
+class Alone:
+    """Wishes one side only, as a strategy at a limit does."""
+
+    uses_book = needs_surface = False
+
+    def __init__(self, side: Side, price: float) -> None:
+        self._wish = Wish(price, None) if side is Side.BID else Wish(None, price)
+
+    def quote(self, view: View, inventory: Inventory) -> Wish:
+        return self._wish
+
+
+@given(side=st.sampled_from(Side), price=st.floats(20, 180), bps=st.floats(0, 15_000), coin=st.booleans())
+def test_a_side_alone_keeps_half_the_minimum_spread_from_fair_value(
+    side: Side, price: float, bps: float, coin: bool
+) -> None:
+    """The operator's minimum holds at a limit too, where one side is all there is; farther sides stay."""
+    option = deribit_call() if coin else derive_call()
+    unit = 3000.0 if coin else 1.0
+    view = priced_view(option, fair=fair_value(100.0 / unit, instrument=option))
+    chosen = settings(min_spread_bps=bps, max_through_mark=1e9)
+    wish = shape(Alone(side, price / unit).quote(view, Inventory()), view, chosen)
+    at = wish.bid if side is Side.BID else wish.ask
+    assert at is not None
+    wanted = min(price * side, 100.0 * side - 100.0 * bps / 20_000) * side
+    assert at * unit == pytest.approx(wanted)
+    pair = decide(Alone(side, price / unit), view, Inventory(), chosen, version=1, decided_at=0.0)
+    assert pair.side(side.other) is None
+    if quote := pair.side(side):
+        assert (view.market.price(quote.price) * unit - wanted) * side <= view.market.instrument.tick_float * unit * 2e-6
+
+
+def test_a_side_alone_without_a_fair_value_keeps_its_price() -> None:
+    """There is nothing to keep half a spread from."""
+    assert widened(Wish(99.0, None), 1000.0) == Wish(99.0, None)
+    assert widened(Wish(None, 101.0), 1000.0) == Wish(None, 101.0)
 
 
 @given(seen=markets(), chosen=quotings())

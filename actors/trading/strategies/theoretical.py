@@ -38,7 +38,7 @@ class Parameters:
     depth_contracts: float = key(5.0, "others' best level that counts as full depth", unit="contracts", above=0)
     doubt_weight: float = key(1.0, "half-spread per standard deviation of the fair value", low=0)
     required_edge: float = key(0.05, "least edge beyond fees", unit="quote currency per unit", low=0)
-    in_vol: float = key(0, "1: the half-spread is laid off in volatility, not in money", low=0, high=1)
+    in_vol: float = key(0, "1: the half-spread is laid off in volatility, up to half of it, not in money", low=0, high=1)
     position_skew: float = key(0.5, "half-spreads of leaning at a full position", low=0)
     vega_skew: float = key(0.5, "half-spreads of leaning at full vega", low=0)
     full_vega: float = key(0.0, "vega that leans fully; 0: limits.max_vega", unit="quote currency per vol point", low=0)
@@ -70,7 +70,8 @@ class Theoretical:
             terms, half = [*terms, ("required_edge", least - half)], least
         lean = self._leaning(inventory)
         wish = stand(fair.price, half, half * sum(v for _, v in lean), fee, self.parameters.max_skew, [*terms, *lean])
-        wish = in_vol(wish, view, least) if self.parameters.in_vol else wish
+        if self.parameters.in_vol:  # what an index move takes is no matter of volatility
+            wish = in_vol(wish, view, max(least, fee + wish.terms["adverse_selection"]))
         return near_best(wish, view.market, self.parameters.inside_best)
 
     def _half_spread(self, view: View, fair: Fair, greeks: Greeks, fee: float) -> list[Term]:
@@ -128,8 +129,8 @@ def near_best(wish: Wish, market: Market, inside: float) -> Wish:
 def in_vol(wish: Wish, view: View, least: float) -> Wish:
     """The same distances from fair laid off in volatility: each side's distance over vega, priced again.
 
-    Convexity then sets a wing's bid nearer and its offer farther than money would. Where vega is too small to carry a
-    distance (more than half the volatility), the money quote stands.
+    Convexity then sets a wing's bid nearer and its offer farther than money would. Half the volatility is laid off at
+    most; what vega is too small to carry stays money.
     """
     terms = wish.terms
     fair, vol, greeks = terms["fair"], view.vol, view.greeks
@@ -137,10 +138,12 @@ def in_vol(wish: Wish, view: View, least: float) -> Wish:
         return wish
     money = view.market.coin_value or 1.0
     down, up = ((fair - wish.bid) * money / greeks.vega, (wish.ask - fair) * money / greeks.vega)
+    down, up = min(down, vol / 2), min(up, vol / 2)
     low, middle, high = (view.money_at(at) for at in (vol - down, vol, vol + up))
-    if max(down, up) > vol / 2 or low is None or middle is None or high is None:
+    if low is None or middle is None or high is None:
         return wish
-    bid, ask = fair + (low - middle) / money, fair + (high - middle) / money
+    bid = wish.bid + (down * greeks.vega - (middle - low)) / money
+    ask = wish.ask - (up * greeks.vega - (high - middle)) / money
     points = {"bid_vol_points": -100 * down, "ask_vol_points": 100 * up}
     # Nearer than `least` only where leaning, not convexity, brings it.
     bid, ask = min(bid, max(wish.bid, fair - least)), max(ask, min(wish.ask, fair + least))

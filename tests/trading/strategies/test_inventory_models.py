@@ -124,6 +124,63 @@ def test_quotes_are_monotone_in_portfolio_vega() -> None:
     assert all(after <= before for before, after in pairwise(asks))
 
 
+LIMITS = st.sampled_from([5.0, 10.0, 20.0, 100.0])
+BOARD_VEGAS = st.sampled_from([1.0, 5.0, 34.0])
+SIZES = st.sampled_from([0.01, 0.1, 1.0])
+
+
+def limited_wish(limit: float, board_vega: float, size: float, vega: float, **params: float) -> Wish:
+    chosen = settings(strategy="portfolio_vega", params={"board_vega": board_vega, **params}, size=size)
+    model = build(chosen, LimitSettings(max_vega=limit))
+    return model.quote(priced_view(fair=fair_value(100.0)), Inventory(vega=vega))
+
+
+@given(limit=LIMITS, board_vega=BOARD_VEGAS, size=SIZES, parts=st.tuples(*[st.floats(-1.5, 1.5)] * 2),
+       max_skew=st.sampled_from([1.0, 10.0]))  # fmt: skip
+def test_more_vega_never_raises_a_quote_whatever_the_limit_and_the_fills(
+    limit: float, board_vega: float, size: float, parts: tuple[float, float], max_skew: float
+) -> None:
+    """However few typical fills the limit holds, and beyond it too: who is long never bids higher than who is less so."""
+    less, more = (limited_wish(limit, board_vega, size, limit * x, max_skew=max_skew) for x in sorted(parts))
+    assert less.bid is None or more.bid is None or more.bid <= less.bid + 1e-9
+    assert less.ask is None or more.ask is None or more.ask <= less.ask + 1e-9
+
+
+@given(limit=LIMITS, board_vega=BOARD_VEGAS, size=SIZES)
+def test_a_flat_book_always_asks_more_than_the_fee(limit: float, board_vega: float, size: float) -> None:
+    """At least what pays best with nothing to lose: a fill from flat never makes the book worth more."""
+    wish = limited_wish(limit, board_vega, size, 0.0)
+    view = priced_view(fair=fair_value(100.0))
+    assert view.greeks is not None
+    unit = view.greeks.vega / 100
+    least = best_distance(0.0, unit, 0.7, 1.5)
+    assert least > maker_fee(view.market, 100.0)
+    for price, side in ((wish.bid, 1), (wish.ask, -1)):
+        assert price is None or (100.0 - price) * side >= least - 1e-9
+    assert (wish.bid is None) is (unit * size > limit)
+
+
+@given(limit=LIMITS, board_vega=BOARD_VEGAS, jump=st.floats(0.01, 60), vega=st.floats(-1.5, 1.5))
+def test_a_fill_costs_more_the_more_it_adds_to(limit: float, board_vega: float, jump: float, vega: float) -> None:
+    """Per unit of vega, mirrored for sales, never a gain from flat outwards, and beyond the limit as much as at it."""
+    value = solve(limit, Flow(500.0, board_vega, 0.7, 1.5), risk=0.0045, drift=0.0, days=1.0)
+    at = limit * vega
+    assert value.loss(at, jump) == pytest.approx(value.loss(-at, -jump), abs=1e-9)
+    assert value.loss(at + 0.1 * limit, jump) >= value.loss(at, jump) - 1e-9
+    assert value.loss(0.0, jump) >= -1e-9
+    assert value.loss(-1.5 * limit, jump) == value.loss(-limit, jump)
+    assert value.loss(1.5 * limit, jump) == value.loss(limit, jump)
+
+
+@pytest.mark.parametrize("jump", [0.2, 1.0, 1.4])
+def test_a_fill_is_priced_as_a_whole_typical_one(jump: float) -> None:
+    """v has steps one typical fill wide beside a limit, and what lies within one step tells nothing."""
+    value = solve(5.0, Flow(500.0, 1.0, 0.7, 1.5), risk=0.0045, drift=0.0, days=1.0)
+    assert value.loss(2.0, jump) == pytest.approx(value.at(2.0) - value.at(3.0))
+    assert value.loss(2.0, -jump) == pytest.approx(value.at(2.0) - value.at(1.0))
+    assert value.loss(4.5, jump) == pytest.approx(value.at(4.0) - value.at(5.0))
+
+
 @given(vega=st.floats(-90, 90), gamma=st.floats(-0.05, 0.05))
 def test_quotes_mirror_when_the_drifts_agree(vega: float, gamma: float) -> None:
     """Long V the bid stands where the ask stands when short V."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from quoting_markets import deribit_call, derive_call, fair_value, market, priced_view, settings, view_of
+from quoting_markets import NOW_S, deribit_call, derive_call, fair_value, market, priced_view, settings, view_of
 
 from actors.console.settings import LimitSettings
+from actors.trading.books import Book
 from actors.trading.errors import ConfigError
 from actors.trading.fair import maker_fee
-from actors.trading.instruments import Side
+from actors.trading.instruments import Instrument, OptionKind, Side
 from actors.trading.quoting import decide
 from actors.trading.strategies import IndexMoves, Inventory, View, Wish, build
 from actors.trading.strategies.theoretical import expected_move, thinness
@@ -166,6 +169,103 @@ def test_in_vol_a_wing_offers_farther_and_bids_nearer_than_in_money() -> None:
     assert vol.ask is not None
     assert vol.bid > money.bid
     assert vol.ask > money.ask
+
+
+def far(strike: float, days: float, vol: float, **facts: Any) -> View:
+    return priced_view(derive_call(strike=strike, expiry_s=int(NOW_S + days * 86400)), vol, **facts)
+
+
+@pytest.mark.parametrize(
+    ("strike", "days", "vol", "edge"), [(4000.0, 7, 0.8, 1.0), (3600.0, 7, 0.7, 2.0), (4500.0, 30, 0.7, 2.0)]
+)
+def test_in_vol_the_required_edge_is_kept(strike: float, days: float, vol: float, edge: float) -> None:
+    """Convexity brings a wing's bid nearer, but no nearer than the operator's least edge beyond fees."""
+    view = far(strike, days, vol)
+    wish = wish_of(view, **(QUIET | {"required_edge": edge, "in_vol": 1}))
+    bid, ask = halves(wish)
+    least = maker_fee(view.market, wish.terms["fair"]) + edge
+    assert bid == pytest.approx(least)
+    assert ask > least
+
+
+def test_in_vol_what_an_index_move_takes_is_kept() -> None:
+    """It costs the same however little the volatility moves."""
+    view = far(4000.0, 7, 0.8)
+    wish = wish_of(view, **(QUIET | {"adverse_weight": 1.0, "reaction_s": 600.0, "in_vol": 1}))
+    assert halves(wish)[0] == pytest.approx(wish.terms["fees"] + wish.terms["adverse_selection"])
+
+
+def test_in_vol_nothing_is_given_away_inside_the_best() -> None:
+    """The bound is kept after convexity has brought the bid nearer."""
+    seen = far(4500.0, 30, 0.7)
+    assert seen.mark == pytest.approx(5.9, abs=0.01)
+    view = view_of(msgspec.structs.replace(seen.market, book=Book(((44, 600),), ((74, 600),), 1)))
+    wish = wish_of(view, **(QUIET | {"required_edge": 1.0, "in_vol": 1, "inside_best": 0.0}))
+    assert wish.bid is not None
+    assert wish.ask is not None
+    assert wish.bid == pytest.approx(4.4)
+    assert wish.ask >= 7.4
+
+
+@st.composite
+def option_views(draw: st.DrawFn) -> View:
+    """Any option with a mark, of little vega too: far wings, deep in the money, hours from expiry."""
+    facts = {
+        "strike": draw(st.floats(1000, 9000)),
+        "kind": draw(st.sampled_from(OptionKind)),
+        "expiry_s": NOW_S + draw(st.integers(3600, 300 * 86400)),
+    }
+    option: Instrument = draw(st.sampled_from([derive_call, deribit_call]))(**facts)
+    vol = draw(st.floats(0.2, 2.0))
+    assume(view_of(market((), (), instrument=option, mark_vol=vol, index=3000.0)).mark)
+    return priced_view(option, vol)
+
+
+def sides(wish: Wish) -> tuple[float, float]:
+    assert wish.bid is not None
+    assert wish.ask is not None
+    return wish.bid, wish.ask
+
+
+def carried_by_vega(view: View, part: float) -> dict[str, float]:
+    """Parameters whose half-spread, fees apart, is this part of what vega carries: half the volatility."""
+    assert view.greeks is not None
+    assert view.vol is not None
+    base = part * view.vol / 2 * view.greeks.vega / view.greeks.price
+    return QUIET | {"in_vol": 1.0, "base_bps": min(20_000.0, 10_000 * base)}
+
+
+@given(
+    view=option_views(), part=st.floats(0.3, 2.5), skew=st.sampled_from([0.5, 5.0]), inside=st.sampled_from([-1.0, 0.5])
+)
+def test_in_vol_more_position_never_raises_a_quote(view: View, part: float, skew: float, inside: float) -> None:
+    """Where vega is small too: leaning must not change how a distance is laid off, or who is short bids less."""
+    params = carried_by_vega(view, part) | {"position_skew": skew, "inside_best": inside}
+    quotes = [sides(wish_of(view, Inventory(position=held / 20), **params)) for held in range(-20, 21)]
+    for less, more in pairwise(quotes):
+        dust = 1e-9 * less[1]
+        assert more[0] <= less[0] + dust
+        assert more[1] <= less[1] + dust
+
+
+@given(view=option_views())
+def test_in_vol_a_wider_half_spread_never_narrows(view: View) -> None:
+    """Also past the distance that vega is too small to carry: more doubt must not bring an offer nearer."""
+    steps = [halves(wish_of(view, **carried_by_vega(view, part / 10))) for part in range(31)]
+    for (bid, ask), (far_bid, far_ask) in pairwise(steps):
+        dust = 1e-12 * view.market.instrument.strike
+        assert far_bid >= bid - dust
+        assert far_ask >= ask - dust
+
+
+def test_in_vol_a_deep_put_is_quoted_the_same_way_at_any_position() -> None:
+    """Its vega carries the distance when flat, and no more when leaning: neither quote jumps there."""
+    put = derive_call(strike=6150.0, kind=OptionKind.PUT, expiry_s=NOW_S + 262 * 86400)
+    view = priced_view(put, 0.39)
+    quotes = [sides(wish_of(view, Inventory(position=held / 50), in_vol=1)) for held in range(-50, 51)]
+    for before, after in pairwise(quotes):
+        assert before[0] >= after[0] >= before[0] - 1.0
+        assert before[1] >= after[1] >= before[1] - 1.0
 
 
 @given(
