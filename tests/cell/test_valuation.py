@@ -1,4 +1,4 @@
-"""The forward and the index that fair values stand on: whichever of ticker and index is newer has the last word."""
+"""The forward and the index that fair values stand on: whichever of ticker and index came later has the last word."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ def value_at(forward: float) -> float:
 
 
 def heard(index: float, index_ms: int, ticker: float, ticker_ms: int) -> tuple[Valuation, Picture]:
-    """An index print and a ticker of the same option, each with the price and the time the venue wrote it at, within the
-    last ten seconds."""
-    index_ms, ticker_ms = (NOW_S * 1000 - 10_000 + written for written in (index_ms, ticker_ms))
+    """An index print and a ticker of the same option, each with its price and the time it came at, by our own clock. The
+    venue's stamps say nothing: whether one clock stamps both feeds is not known."""
+    written_ms = NOW_S * 1000
     clock = Clock()
     clock.wall_ns = lambda: NOW_S * 1_000_000_000
-    news = TickerUpdate("ETH-CALL", ticker_ms, mark=value_at(ticker), mark_vol=0.6, forward=ticker, index=ticker)
-    picture = Picture(CALL, Book((), (), ticker_ms), news)
+    news = TickerUpdate("ETH-CALL", written_ms, mark=value_at(ticker), mark_vol=0.6, forward=ticker, index=ticker)
+    picture = Picture(CALL, Book((), (), written_ms), news, ticker_at=ticker_ms / 1000)
     dialect = SimpleNamespace(publishes_smiles=False)
-    market = SimpleNamespace(dialect=dialect, index=Index(index, index_ms), pictures={"ETH-CALL": picture})
+    latest = Index(index, written_ms, index_ms / 1000)
+    market = SimpleNamespace(dialect=dialect, index=latest, pictures={"ETH-CALL": picture})
     told = Valuation(CellSettings(), cast(MarketData, market), OrderTable(), clock, is_needed=True)
     told.on_index(index)
     return told, picture
@@ -70,8 +71,8 @@ def test_an_index_older_than_the_ticker_does_not_drag_fair_value_back() -> None:
 
 
 @given(index_ms=st.integers(0, 10_000), ticker_ms=st.integers(0, 10_000), index=st.floats(2900, 3100))
-def test_the_newer_of_index_and_ticker_is_what_fair_value_stands_on(index_ms: int, ticker_ms: int, index: float) -> None:
-    """Written at the same time, the index counts: it is what it says."""
+def test_the_later_of_index_and_ticker_is_what_fair_value_stands_on(index_ms: int, ticker_ms: int, index: float) -> None:
+    """Come at the same time, the index counts: it is what it says."""
     told, picture = heard(index, index_ms, 3000.0, ticker_ms)
     expected = 3000.0 if ticker_ms > index_ms else index
     assert told.forward_of(picture) == pytest.approx(expected)
@@ -79,7 +80,7 @@ def test_the_newer_of_index_and_ticker_is_what_fair_value_stands_on(index_ms: in
 
 
 def test_how_far_the_index_has_moved_is_told_all_the_same() -> None:
-    """Only the price is held back: a fast market is one whichever was written first."""
+    """Only the price is held back: a fast market is one whichever came first."""
     told, picture = heard(3000.0, 999, 2910.0, 1000)
     told.on_index(2940.0)
     assert told.moves(picture).worst_move == pytest.approx(3000 / 2940 - 1)
