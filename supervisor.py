@@ -347,7 +347,7 @@ class Supervisor:
         alive = [post.hosted for post in self.posts if post.hosted is not None and post.hosted.is_alive]
         proven = [cell for cell in alive if cell.farewell is not None and cell.farewell.confirmed]
         unproven = any(post.gone and post.unproven for post in self.posts)  # the guard's, and the net is for it
-        setting = self._setting_to_restore() if len(proven) == len(alive) and not unproven else None
+        setting = self._setting_to_restore(leaving=True) if len(proven) == len(alive) and not unproven else None
         if proven and setting is not None:
             first = proven[0]
             first.send(Leave(setting))
@@ -364,9 +364,10 @@ class Supervisor:
         with trio.move_on_after(2.0):
             await self._until(lambda: all(post.gone for post in self.posts))
 
-    def _setting_to_restore(self) -> bool | None:
+    def _setting_to_restore(self, *, leaving: bool = False) -> bool | None:
         """The wallet's former setting, unless another run of ours still needs it as it is: the last one sets it back."""
-        return self._former_setting if self._left_on is not None and self._left_on.is_last() else None
+        is_ours = self._left_on is not None and self._left_on.is_last(leaving=leaving)
+        return self._former_setting if is_ours else None
 
     async def _dismiss_guard(self) -> None:
         """The agreed farewell if everything is proven; else our end of its pipe closes, and it acts."""

@@ -9,6 +9,7 @@ Invariant: it ends only by `AllDone`, or with that proof; no signal but SIGKILL 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,7 @@ from actors.clock import Clock
 from actors.journal import Journal
 from actors.mailboxes import Acting, AllDone, Birth, CellBorn, CellGone, Farewell, Message, Ready
 from actors.pipes import kill_exactly, start_ticks
+from actors.run_folder import hold
 from actors.sweeper import FIRST_PAUSE_S, LONGEST_PAUSE_S, Sweeper, until_none
 from actors.venues.rest import RestLink
 
@@ -66,6 +68,7 @@ async def work(child: Child) -> Farewell:
     journal = Journal(Path(birth.folder) / "journal-guard.jsonl", clock.now_ns)
     async with trio.open_nursery() as nursery:
         await nursery.start(journal.run)
+        nursery.start_soon(_stay, Path(birth.folder))
         async with RestLink(birth.access.rest_form(clock), birth.settings.venue.request_timeout_s) as rest:
             sweeper = Sweeper(birth.settings, birth.access, clock, rest)
             nursery.start_soon(_get_ready, child, sweeper)
@@ -78,6 +81,12 @@ async def work(child: Child) -> Farewell:
                 farewell = await prove(sweeper, journal, why, watch.kill_cells, _is_gone(birth))
         nursery.cancel_scope.cancel()
     return farewell
+
+
+async def _stay(folder: Path) -> None:
+    """Nobody removes the run's folder while we may still have to write there, however long the supervisor has been gone."""
+    with contextlib.suppress(OSError), hold(folder):
+        await trio.sleep_forever()
 
 
 async def _until_needed(child: Child, watch: _Watch) -> str:

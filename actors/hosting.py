@@ -1,8 +1,8 @@
 """A child process as its parent sees it: spawned, heard, watched for silence, its last word kept.
 
 Owns one incarnation from spawn to exit status. Decides nothing about restarts. A child silent for longer than the bound
-is killed: a frozen process is a dead one, and waking up later it must not act on what it believed before. Invariant:
-`live` returns only after the process has exited and its pipe is closed.
+is killed: a frozen process is a dead one, and waking up later it must not act on what it believed before. So is one that
+says what cannot be read. Invariant: `live` returns only after the process has exited and its pipe is closed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from loguru import logger
 
 from actors.console.snapshots import CellSnapshot
 from actors.mailboxes import Acting, Alive, Birth, Event, Farewell, Left, Message, Ready, Snapshot, Stop
-from actors.pipes import Pipe, spawn, start_ticks, wait_exit
+from actors.pipes import Pipe, Unreadable, spawn, start_ticks, wait_exit
+from actors.trading.errors import leading_error
 
 BIRTH_S = 60.0
 """How long an interpreter may take to start and say its first word on a busy machine; it can place nothing before."""
@@ -116,7 +117,7 @@ class Hosted:
         self._heard = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
-                await nursery.start(self._pipe.run)
+                nursery.start_soon(self._serve, self._pipe)
                 self._pipe.send(self.birth)
                 nursery.start_soon(self._beat)
                 nursery.start_soon(self._watch)
@@ -130,6 +131,14 @@ class Hosted:
                 self.status = self._process.poll()
             self.on_change()
         return self.status if self.status is not None else -1
+
+    async def _serve(self, pipe: Pipe) -> None:
+        """A line that cannot be read is the end of this child alone: what else it says cannot be trusted either."""
+        try:
+            await pipe.run()
+        except* Unreadable as group:
+            logger.error("{} cannot be understood ({}): killing it", self.name, leading_error(group))
+            self.kill("cannot be understood")
 
     async def _listen(self, pipe: Pipe) -> None:
         async for message in pipe.inbox:

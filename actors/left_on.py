@@ -32,9 +32,16 @@ class LeftOn:
         """Runs on this wallet from now on, with others or alone; False while another sets it back and leaves."""
         return self._takes(fcntl.LOCK_SH)
 
-    def is_last(self) -> bool:
-        """No other run lives on this wallet: whoever sets the setting back earlier takes the net from under the others."""
-        return self._takes(fcntl.LOCK_EX)
+    def is_last(self, *, leaving: bool = False) -> bool:
+        """No other run lives on this wallet: whoever sets the setting back earlier takes the net from under the others.
+
+        Who is `leaving` and hears of others lets go and asks again: of two that stop at once, one is the last.
+        """
+        if self._takes(fcntl.LOCK_EX):
+            return True
+        if leaving:
+            fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, self._byte)
+        return leaving and self._takes(fcntl.LOCK_EX)
 
     def _takes(self, kind: int) -> bool:
         try:

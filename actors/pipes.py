@@ -46,6 +46,10 @@ _decode = msgspec.json.Decoder(Message, dec_hook=_revive).decode
 _encode = msgspec.json.Encoder(enc_hook=_no_secret).encode
 
 
+class Unreadable(Exception):
+    """The other side has said something that is no message: it is not what we take it for."""
+
+
 class Pipe:
     """Both directions of one connection. `send` never blocks; `inbox` ends when the other side is gone."""
 
@@ -69,7 +73,7 @@ class Pipe:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Pumps both ways until cancelled; then closes both ends. End of file ends the inbox alone: the other side may
-        have hung up its sending end and still listen for a last word."""
+        have hung up its sending end and still listen for a last word. Raises Unreadable, in a group."""
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._pump_out)
@@ -110,9 +114,9 @@ class Pipe:
             while (end := buffer.find(b"\n")) >= 0:
                 line = bytes(buffer[:end])
                 del buffer[: end + 1]
-                await self._inbox_send.send(_decode(line))
+                await self._inbox_send.send(_read(line))
             if len(buffer) > MAX_LINE:
-                raise ValueError(f"a message of more than {MAX_LINE} bytes came through a pipe")
+                raise Unreadable(f"a message of more than {MAX_LINE} bytes")
 
     async def _pump_out(self) -> None:
         async for message in self._outbox:
@@ -121,6 +125,14 @@ class Pipe:
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 self.is_open = False
                 return
+
+
+def _read(line: bytes) -> Message:
+    try:
+        message: Message = _decode(line)
+    except Exception as exc:  # whatever a decoder may say of a line
+        raise Unreadable(f"{exc} in {len(line)} bytes") from exc
+    return message
 
 
 def own_pipe() -> Pipe:

@@ -30,7 +30,9 @@ from actors.trading.errors import leading_error
 
 REFRESH_S = 2
 AGAIN_S = 1.0
+"""Between the end of a server and the next one."""
 READER_MS = 2000
+"""So long a reader may take nothing of what was written to him."""
 STYLE = (
     "body{font:14px system-ui;margin:1.5em;color:#222}table{border-collapse:collapse}"
     "td,th{padding:.2em .7em;text-align:right;border-bottom:1px solid #ddd}"
@@ -109,12 +111,16 @@ class StatusPage:
                 async with trio.open_nursery() as nursery:
                     bound = await nursery.start(functools.partial(serve, cast(Any, self.app()), config))
                     if not address:
-                        task_status.started(bound[0])
-                    address = bound[0]
+                        address = bound[0]
+                        config.bind = [address.removeprefix("http://")]  # the same again, where any free one was asked for
+                        task_status.started(address)
             except* Exception as group:
-                logger.error("the status page ended: {!r}", leading_error(group))
+                error = leading_error(group)
+                if address:
+                    logger.error("the status page ended, and begins again: {!r}", error)
+                else:
+                    logger.error("no status page: port {} cannot be used ({})", port, error)
             if not address:
-                logger.error("no status page: port {} cannot be used", port)
                 task_status.started("")
                 return
             await trio.sleep(AGAIN_S)

@@ -224,7 +224,7 @@ class PaperSettings:
 @attrs.define
 class JournalSettings:
     folder: str = key("runs", "one folder a run below this: journal, log, ledger")
-    keep_runs: int = key(50, "older run folders are removed at start", low=1)
+    keep_runs: int = key(50, "older run folders are removed at start, unless somebody of their run lives", low=1)
 
 
 @attrs.define

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import select
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
+from typing import TextIO
 
 import pytest
+from full_pipe import fill
 from loguru import logger
 
 from actors.console import logs
@@ -74,3 +79,48 @@ def test_a_message_with_braces_is_logged_as_it_is() -> None:
     logs.set_up("INFO", stream=stream)
     logger.info('{"a": 1} <red>')
     assert '{"a": 1} <red>' in stream.getvalue()
+
+
+def unread() -> tuple[int, TextIO]:
+    """A pipe and its writing end, as a terminal's stand-in."""
+    reading, writing = os.pipe()
+    return reading, os.fdopen(writing, "w", buffering=1)
+
+
+def test_a_line_that_nobody_reads_is_dropped_and_not_waited_for() -> None:
+    """A stopped terminal, a pager, a stalled ssh: whoever waited there could not cancel. Once read, lines are whole."""
+    reading, stream = unread()
+    logs.set_up("INFO", stream=stream)
+    logger.info("before")
+    fill(stream.fileno())
+    writer = Thread(target=logger.info, args=("lost " * 2_000,), daemon=True)
+    writer.start()
+    writer.join(10)
+    is_waiting = writer.is_alive()
+    taken = os.read(reading, 1 << 20)
+    assert not is_waiting
+    while select.select([reading], [], [], 0)[0]:
+        taken += os.read(reading, 1 << 20)
+    logger.info("after")
+    stream.close()
+    read_again = os.read(reading, 1 << 20)
+    os.close(reading)
+    assert b"before" in taken
+    assert b"lost" not in taken
+    assert read_again.decode().endswith("after\n")
+    assert read_again.count(b"\n") == 1
+
+
+def test_a_long_line_reaches_whoever_reads_whole(tmp_path: Path) -> None:
+    """A traceback of many pieces, in letters of several bytes: into a pipe and into a file."""
+    text = "kurz und gut: größer → " * 1_500
+    reading, stream = unread()
+    logs.set_up("INFO", stream=stream, file=tmp_path / "cell.log")
+    logger.info("{}", text)
+    stream.close()
+    taken = b""
+    while piece := os.read(reading, 1 << 20):
+        taken += piece
+    os.close(reading)
+    assert taken.decode().endswith(f"{text}\n")
+    assert (tmp_path / "cell.log").read_text().endswith(f"{text}\n")

@@ -24,9 +24,9 @@ def start(exchange: Exchange, tmp_path: Path) -> Iterator[Callable[..., Maker]]:
     """Starts a maker on the exchange and waits until it quotes."""
     makers: list[Maker] = []
 
-    def begin(*words: str) -> Maker:
-        makers.append(Maker(exchange, tmp_path / f"maker{len(makers)}", *QUICK, *words))
-        return makers[-1].quoting()
+    def begin(*words: str, onto: int | None = None, resting: int = 6) -> Maker:
+        makers.append(Maker(exchange, tmp_path / f"maker{len(makers)}", *QUICK, *words, onto=onto))
+        return makers[-1].quoting(resting)
 
     yield begin
     for maker in makers:

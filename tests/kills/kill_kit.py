@@ -242,7 +242,8 @@ class Exchange:
 class Maker:
     """One supervised run, its processes known by name from the moment they quote."""
 
-    def __init__(self, exchange: Exchange, folder: Path, *words: str) -> None:
+    def __init__(self, exchange: Exchange, folder: Path, *words: str, onto: int | None = None) -> None:
+        """`onto`: a descriptor that takes what is printed, in place of the file that `output` reads."""
         folder.mkdir(parents=True, exist_ok=True)
         self.exchange = exchange
         self.folder = folder
@@ -256,7 +257,7 @@ class Maker:
              "-instruments", ",".join(exchange.names()), "-min-spread", "5", "-max-position", "5", "-max-exposure", "100",
              "-summary", str(folder / "summary.json"), "-set", f"journal.folder={folder / 'runs'}", *mode, *words],
             cwd=ROOT, env={**os.environ, **venue.environment(account)},
-            stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
+            stdout=self._output if onto is None else onto, stderr=subprocess.STDOUT, start_new_session=True,
         )
 
     @property
