@@ -97,8 +97,7 @@ class Supervisor:
             self._access = await self._open_venue()
             if self.settings.venue.exchange == "derive":
                 self._left_on = LeftOn(self.folder.path.parent, f"{self._access.ws_url} {self._access.wallet}")
-                while not self._left_on.join():
-                    await trio.sleep(0.1)
+                await self._join_wallet(self._left_on)
             facts = await preflight(self.settings, self._access)
             if self._left_on is not None:
                 self._former_setting = self._left_on.former(facts.cancel_on_disconnect)
@@ -192,6 +191,12 @@ class Supervisor:
     def _has_guard(self) -> bool:
         guard = self.guard
         return not self.settings.supervision.guard or (guard is not None and guard.ready is not None and guard.is_alive)
+
+    async def _join_wallet(self, left_on: LeftOn) -> None:
+        if not left_on.join():
+            self.screen.say("info", "another run sets this wallet's cancel-on-disconnect back: waiting until it is gone")
+        while not left_on.join():
+            await trio.sleep(0.1)
 
     # -- the guard
 
