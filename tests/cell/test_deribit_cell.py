@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import attrs
 import pytest
 import trio
 from cell_kit import ACCOUNT, MASS, ORDERS, SIDES, SMALL, Form, methods, on_deribit, quoting, resting
 
 from actors.rehearsal.stage import open_stage
-from actors.trading.errors import NotGranted
 from actors.trading.instruments import Side
 from actors.trading.orders import OrderState
 from actors.venues.paper.faults import FrameFault
@@ -238,52 +234,3 @@ async def test_a_forgotten_login_costs_the_connection_and_nothing_else(autojump_
             assert methods(stage)["public/auth"] == 2
             nursery.cancel_scope.cancel()
         assert cell.proof.confirmed
-
-
-async def test_mass_quotes_that_are_withdrawn_give_way_to_single_orders(autojump_clock: trio.testing.MockClock) -> None:
-    """Once the venue says that they are not enabled, it is not asked again."""
-    async with open_stage(ORDERS.paper()) as stage:
-        cell = stage.cell(attrs.evolve(ORDERS, mode="auto").settings())
-        stage.exchange.faults.refuse("private/mass_quote", 13902, "mass_quotes_disabled")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(cell.run)
-            await quoting(cell)
-            assert methods(stage)["private/mass_quote"] == 1
-            assert methods(stage)["private/buy"] >= 6
-            nursery.cancel_scope.cancel()
-        assert cell.proof.confirmed
-
-
-async def test_mass_quotes_that_were_asked_for_and_are_refused_end_the_run_cleanly(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    """Nothing else than mass was wanted: one line that names the setting, and the proof that nothing rests."""
-    async with open_stage(MASS.paper()) as stage:
-        cell = stage.cell(MASS.settings())
-        stage.exchange.faults.refuse("private/mass_quote", 13902, "mass_quotes_disabled")
-        with pytest.RaisesGroup(NotGranted, flatten_subgroups=True, allow_unwrapped=True) as caught:
-            await cell.run()
-        assert str(first(caught.value)).startswith("quote_mode: mass quotes are not granted")
-        assert cell.proof.confirmed
-        assert resting(stage) == {}
-
-
-async def test_mass_quotes_that_are_not_granted_are_one_clear_line(autojump_clock: trio.testing.MockClock) -> None:
-    """Asked for by name they end the start; left to us, single orders are sent."""
-    async with open_stage(ORDERS.paper(frozen=True)) as stage:
-        face: Any = stage.exchange.face
-        for key in face.clients.keys.values():
-            key.user.mmp_enabled = key.user.mass_quotes_enabled = False
-        with pytest.RaisesGroup(NotGranted, flatten_subgroups=True, allow_unwrapped=True) as caught:
-            await stage.cell(MASS.settings()).run()
-        assert "quote_mode: mass quotes are not granted" in str(first(caught.value))
-        cell = stage.cell(attrs.evolve(ORDERS, mode="auto").settings(), run="r2")
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(cell.run)
-            await quoting(cell)
-            nursery.cancel_scope.cancel()
-        assert methods(stage)["private/mass_quote"] == 0
-
-
-def first(error: BaseException) -> BaseException:
-    return first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
+import attrs
+import pytest
 import trio
-from cell_kit import DERIVE, SMALL, Form, in_every_form, in_order
+from cell_kit import DERIVE, SMALL, Form, in_every_form, in_order, on_deribit, quoting
 
 from actors.console.settings import CellSettings, LimitSettings, MmpSettings, Settings
 from actors.protection import terms_of
 from actors.rehearsal.stage import open_stage
-from actors.venues.dialect import Pool
+from actors.trading.errors import ConfigError
+from actors.venues.dialect import MmpTerms, Pool, Script
+
+OTHERWISE = [{"interval_ms": 1000}, {"frozen_ms": 0}, {"amount_limit": 9}, {"delta_limit": 1}]
+Asking = Callable[[str], Script[MmpTerms | None]]
 
 
 @in_every_form
@@ -74,3 +82,70 @@ def test_the_terms_are_those_of_all_cells_of_an_underlying_together() -> None:
     assert terms is not None
     assert (terms.amount_limit, terms.interval_ms, terms.frozen_ms) == (Decimal(7), 5000, 30000)
     assert terms_of(Settings(cells=[CellSettings("ETH")]), "ETH") is None
+
+
+@on_deribit
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [({"amount_limit": 6000.0}, "keeps no more than 5000"), ({"amount_limit": 1.00005}, "keeps no more than 1.0000 ")],
+    ids=str,
+)
+async def test_what_the_venue_cannot_keep_is_cut_with_a_warning(
+    form: Form, asked: dict[str, float], kept: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Also where it comes from the other limits: a large account is protected less widely, and quotes."""
+    settings = form.settings()
+    settings.cells[0].mmp = MmpSettings(enabled=True, **asked)
+    settings.cells[0].limits.max_position = settings.cells[0].limits.max_exposure = 9000.0
+    said: list[str] = []
+    async with open_stage(form.paper(frozen=True)) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(settings)
+        cell.on_event = lambda level, text: said.append(text)
+        nursery.start_soon(cell.run)
+        with trio.fail_after(30):
+            while not form.sent(stage):
+                await trio.sleep(0.1)
+        assert len([text for text in said if text.startswith("mmp of ETH") and kept in text]) == 1
+        nursery.cancel_scope.cancel()
+
+
+@in_every_form
+async def test_half_a_second_of_protection_is_a_whole_one(form: Form, autojump_clock: trio.testing.MockClock) -> None:
+    """Venues keep whole seconds: cut down, there would be no protection, or a freeze until somebody ends it by hand."""
+    settings = form.settings()
+    settings.cells[0].mmp = MmpSettings(enabled=True, interval_s=0.5, frozen_s=0.5, amount_limit=10 * form.least)
+    async with open_stage(form.paper(frozen=True)) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(settings)
+        nursery.start_soon(cell.run)
+        with trio.fail_after(30):
+            await quoting(cell)
+        [guard] = stage.exchange.engine.account(30_001).guards.values()
+        assert (guard.config.interval_ms, guard.config.frozen_ms) == (1000, 1000)
+        nursery.cancel_scope.cancel()
+
+
+@in_every_form
+@pytest.mark.parametrize("other", OTHERWISE, ids=str)
+async def test_a_protection_that_is_not_kept_as_asked_for_ends_the_start(
+    form: Form, other: dict[str, Any], autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever of it the venue keeps otherwise; no order has left."""
+    settings = form.settings()
+    settings.cells[0].mmp = MmpSettings(enabled=True, interval_s=5, frozen_s=30, amount_limit=50 * form.least)
+    async with open_stage(form.paper(frozen=True)) as stage:
+        cell = stage.cell(settings)
+        monkeypatch.setattr(cell.dialect, "get_mmp", altered(cell.dialect.get_mmp, other))
+        with pytest.RaisesGroup(ConfigError, flatten_subgroups=True, allow_unwrapped=True):
+            with trio.fail_after(60):
+                await cell.run()
+        assert form.sent(stage) == []
+
+
+def altered(get: Asking, other: dict[str, Any]) -> Asking:
+    """What the venue keeps is other than it was asked for."""
+
+    def get_mmp(currency: str) -> Script[MmpTerms | None]:
+        held = yield from get(currency)
+        return held and attrs.evolve(held, **other)
+
+    return get_mmp

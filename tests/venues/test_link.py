@@ -69,6 +69,24 @@ async def test_repeated_and_foreign_answers_are_counted_and_ignored(autojump_clo
     assert link.is_up
 
 
+async def test_an_error_that_is_nobodys_answer_is_told_in_the_log(autojump_clock, nursery, venue, desk) -> None:
+    """Too many sockets, say: the venue names no request, and hangs up; without a word nobody would know why."""
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(line.record["message"]), level="WARNING")
+
+    async def complain(socket: Any, request: dict[str, Any]) -> None:
+        await socket.send_message(refusal_of({"id": None}, -32100, "too many sockets"))
+        await socket.send_message(refusal_of({"id": 9999}, 11006, "of a question of nobody's"))
+
+    venue.behaviour = complain
+    link = await up(nursery, venue, desk)
+    assert link.post(ask(), desk.on_answer)
+    await trio.sleep(1)
+    logger.remove(sink)
+    assert [line for line in lines if "-32100" in line and "too many sockets" in line]
+    assert not [line for line in lines if "11006" in line]
+
+
 async def test_a_refusal_is_raised_with_code_meaning_and_detail(autojump_clock, nursery, venue, desk) -> None:
     """The caller of `call` gets VenueRefused, the poster gets the same as a tuple."""
 

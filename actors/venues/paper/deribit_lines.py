@@ -250,6 +250,8 @@ class Lines:
         return sorted(joined, reverse=True)
 
     def _join(self, line: Line, caller: Caller | None, channel: str, label: str) -> Any:
+        if self.exchange.faults.leaves_out(channel):
+            raise Unknown(channel)
         if not channel.startswith("user."):
             return self.channels.join(line.session, channel)
         if caller is None:

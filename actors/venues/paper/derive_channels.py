@@ -58,7 +58,7 @@ class Publication:
 
 
 class UnknownChannel(ValueError):
-    """Not a channel; the text goes into the subscribe answer."""
+    """Not a channel, or none that can be joined; the text goes into the subscribe answer."""
 
 
 class DeriveChannels:
@@ -80,6 +80,8 @@ class DeriveChannels:
         joined = []
         for channel in wanted:
             try:
+                if self._exchange.faults.leaves_out(channel):
+                    raise UnknownChannel("Internal error")
                 self._admit(channel, caller)
             except UnknownChannel as wrong:
                 status[channel] = str(wrong)
@@ -111,8 +113,8 @@ class DeriveChannels:
                 raise Refused(codes.CHANNEL_REFUSED, channel)
             caller.is_wallet(head)
         elif head != "trades" and head not in ("auctions", "margin"):
-            if channel not in self._running:
-                self._running[channel] = self._publication(channel)
+            fresh = self._publication(channel)  # also where it runs: what it shows may be gone by now
+            self._running.setdefault(channel, fresh)
         else:
             self._admit_tape(channel)
 
@@ -146,9 +148,12 @@ class DeriveChannels:
 
     def _listing(self, name: str) -> Any:
         try:
-            return self._engine.listing(name)
+            listing = self._engine.listing(name)
         except Refusal:
             raise UnknownChannel("Instrument not found") from None
+        if listing.state is ev.InstrumentState.DELIVERED:
+            raise UnknownChannel("Instrument not found")
+        return listing
 
     def _ticker(self, name: str, interval_ns: int) -> Publication:
         listing, market = self._listing(name), self._market

@@ -17,7 +17,7 @@ from actors.venues.paper.accounts import Account
 from actors.venues.paper.allotting import in_steps
 from actors.venues.paper.checks import Verify
 from actors.venues.paper.entry import OrderEntry
-from actors.venues.paper.events import BalanceUpdate, Event, InstrumentState, Listed, MaintenanceSwitched
+from actors.venues.paper.events import BalanceChanged, BalanceUpdate, Event, InstrumentState, Listed, MaintenanceSwitched
 from actors.venues.paper.floor import Floor
 from actors.venues.paper.listings import Listing, Reference
 from actors.venues.paper.margin import Margins, Requirement, order_reserve
@@ -168,6 +168,15 @@ class Engine:
         """Also a withdrawal, when negative."""
         self._floor.begin()
         self._floor.move_cash(self._floor.account(account_id), currency, amount, BalanceUpdate.DEPOSIT)
+
+    def move_position(self, account_id: int, name: str, steps: int, why: BalanceUpdate) -> None:
+        """Steps come, or go when negative, without a trade and without cash: at the lowest price there is."""
+        now = self._floor.begin()
+        account, listing = self._floor.account(account_id), self._floor.listing(name)
+        step, before = listing.instrument.amount_step, account.amount(name)
+        position = account.position_for(name, listing.valuer, now)
+        position.take(Side.BID if steps > 0 else Side.ASK, 1, abs(steps), Decimal(0))
+        self._floor.events.append(BalanceChanged(account_id, name, before * step, (before + steps) * step, why))
 
     def margins(self, account_id: int, currency: str) -> Margins:
         now = self._floor.begin()

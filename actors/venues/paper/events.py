@@ -30,6 +30,9 @@ class InstrumentState(StrEnum):
 class BalanceUpdate(StrEnum):
     TRADE = "trade"
     DEPOSIT = "asset_deposit"
+    TRANSFER = "transfer"
+    LIQUIDATION = "liquidation"
+    DRIFT_FIX = "onchain_drift_fix"
     PERP_SETTLEMENT = "perp_settlement"
     OPTION_SETTLEMENT = "option_settlement"
 

@@ -60,6 +60,15 @@ class RequestFault:
         return self.method in ("", method)
 
 
+@attrs.define
+class ChannelFault:
+    """A channel that is not accepted, whoever asks: the answer leaves it out, or names an error for it alone, as the
+    venue does. `match` is text its name must contain."""
+
+    match: str
+    count: int | None = None
+
+
 @attrs.frozen
 class Passage:
     """One copy of a frame that goes on, `delay_ns` later; `ordered` ones keep their place behind earlier frames."""
@@ -83,13 +92,16 @@ class Faults:
         self._rng = rng
         self._frames: list[FrameFault] = []
         self._requests: list[RequestFault] = []
+        self._channels: list[ChannelFault] = []
 
     # -- arming
 
-    def arm(self, *faults: FrameFault | RequestFault) -> None:
+    def arm(self, *faults: FrameFault | RequestFault | ChannelFault) -> None:
         for fault in faults:
             if isinstance(fault, FrameFault):
                 self._frames.append(fault)
+            elif isinstance(fault, ChannelFault):
+                self._channels.append(fault)
             else:
                 self._requests.append(fault)
 
@@ -97,6 +109,7 @@ class Faults:
         """Everything armed is disarmed; frames already on their slow way still arrive."""
         self._frames.clear()
         self._requests.clear()
+        self._channels.clear()
         self.late_cancel_s = 0.0
 
     def swallow_answer(self, method: str = "", count: int | None = 1) -> None:
@@ -123,7 +136,8 @@ class Faults:
     @property
     def armed(self) -> bool:
         """Whether anything could still strike."""
-        return any(one.count != 0 for one in self._frames) or any(one.count != 0 for one in self._requests)
+        everything: list[FrameFault | RequestFault | ChannelFault] = [*self._frames, *self._requests, *self._channels]
+        return any(one.count != 0 for one in everything)
 
     # -- levers
 
@@ -157,6 +171,14 @@ class Faults:
                 self.note(fault.name, method=method, code=fault.code, executed=fault.executed)
                 return fault
         return None
+
+    def leaves_out(self, channel: str) -> bool:
+        """Whether this channel is refused alone to who wants to join it."""
+        for fault in self._channels:
+            if fault.match in channel and self._strikes(fault):
+                self.note("channel", channel=channel)
+                return True
+        return False
 
     def frame(self, direction: Direction, session_id: int, text: str) -> list[Passage]:
         """What becomes of a frame: no copy, one, two, or one that comes late (overtaken by later ones when reordered)."""
@@ -199,8 +221,9 @@ class Faults:
             return [Passage(text, late_ns)]
         return [Passage(text), Passage(text, late_ns, ordered=False)]
 
-    def _strikes(self, fault: FrameFault | RequestFault) -> bool:
-        if fault.count == 0 or (fault.share < 1.0 and self._rng.random() >= fault.share):
+    def _strikes(self, fault: FrameFault | RequestFault | ChannelFault) -> bool:
+        share = 1.0 if isinstance(fault, ChannelFault) else fault.share
+        if fault.count == 0 or (share < 1.0 and self._rng.random() >= share):
             return False
         if fault.count is not None:
             fault.count -= 1

@@ -3,8 +3,8 @@
 Owns the reading of those requests; the misbehaviour itself is `faults.py`'s. There only when the exchange was started with
 `--levers`: a client of the venue must not find it. Invariant: a lever that is malformed changes nothing.
 
-Levers: `frame` (a `FrameFault`), `request` (a `RequestFault`), `kill` {session_id?, abrupt?}, `restart` {down_s?,
-orders_survive?}, `maintenance` {on}, `late_cancel` {seconds}, `clear` {}, `struck` {} (answers the counts).
+Levers: `frame` (a `FrameFault`), `request` (a `RequestFault`), `channel` (a `ChannelFault`), `kill` {session_id?, abrupt?},
+`restart` {down_s?, orders_survive?}, `maintenance` {on}, `late_cancel` {seconds}, `clear` {}, `struck` {} (the counts).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from actors.venues.paper.faults import Faults, FrameFault, RequestFault
+from actors.venues.paper.faults import ChannelFault, Faults, FrameFault, RequestFault
 from actors.venues.paper.sessions import Reply
 
 LEVERS_PATH = "/paper/"
@@ -44,6 +44,7 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 SHAPES: dict[str, type[Any]] = {
     "frame": FrameFault,
     "request": RequestFault,
+    "channel": ChannelFault,
     "kill": Kill,
     "restart": Restart,
     "maintenance": Maintenance,
@@ -67,7 +68,7 @@ def pull(faults: Faults, lever: str, body: bytes) -> Reply:
 
 
 def _do(faults: Faults, asked: Any, lever: str) -> None:
-    if isinstance(asked, FrameFault | RequestFault):
+    if isinstance(asked, FrameFault | RequestFault | ChannelFault):
         faults.arm(asked)
     elif isinstance(asked, Kill):
         faults.kill(asked.session_id, abrupt=asked.abrupt)

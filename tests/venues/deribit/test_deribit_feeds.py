@@ -279,6 +279,8 @@ def test_tripped_protection_says_until_when():
     assert told(maker(), "user.mmp_trigger.eth_usd", data) == [MmpTripped(1_795_338_039_000, "eth_usd")]
     data = {"index_name": "eth_usd", "frozen_until": 0, "mmp_group": "g"}
     assert told(maker(), "user.mmp_trigger.eth_usd", data) == [MmpTripped(0, "g")]
+    assert told(maker(), "user.mmp_trigger.eth_usd", {**data, "block_rfq": False}) == [MmpTripped(0, "g")]
+    assert told(maker(), "user.mmp_trigger.eth_usd", {**data, "block_rfq": True}) == []
 
 
 def test_malformed_rows_of_ours_raise_and_unknown_channels_do_not():

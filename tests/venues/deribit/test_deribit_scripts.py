@@ -206,6 +206,25 @@ def test_a_public_link_never_logs_in_but_for_raw_books():
         newcomer(books="all")
 
 
+def test_a_public_link_logs_in_where_the_venue_asks_for_it():
+    """In a storm it answers nobody it does not know; whoever has no credentials hears of it."""
+    account = Account()
+    known: list[str] = []
+
+    def venue(call: Call, params: dict[str, Any]) -> Any:
+        if call.method == "public/auth":
+            known.append(params["grant_type"])
+        return Refusal(11056) if call.method == "public/set_heartbeat" and not known else account(call, params)
+
+    methods = [call.method for call in drive(newcomer().open_public(), venue)[1]]
+    assert methods == ["public/set_heartbeat", "public/auth", "public/set_heartbeat", "public/status"]
+    known.clear()
+    with pytest.raises(VenueRefused, match="11056"):
+        drive(DeribitDialect(lambda: NOW_NS).open_public(), venue)
+    with pytest.raises(VenueRefused, match="10028"):
+        drive(newcomer().open_public(), lambda call, params: Refusal(10028))
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
@@ -214,6 +233,8 @@ def test_a_public_link_never_logs_in_but_for_raw_books():
         ({"locked": True}, PlatformState(False, "the venue is locked")),
         ({"locked": "partial", "locked_indices": ["eth_usd"]}, PlatformState(False, "eth_usd is locked")),
         ({"locked": "partial", "locked_indices": ["btc_usd"]}, PlatformState(True, "")),
+        ({"locked": "partial", "locked_currencies": ["ETH"]}, PlatformState(False, "eth_usd is locked")),
+        ({"locked": "partial", "locked_currencies": ["BTC"]}, PlatformState(True, "")),
         (Refusal(11051), PlatformState(True, "")),
     ],
 )
@@ -431,6 +452,25 @@ def test_protection_is_set_in_the_venues_units_and_read_back_in_ours():
     assert resets == [{"index_name": "eth_usd"}, {"index_name": "eth_usd", "mmp_group": "sm-eth_usd"}]
     with pytest.raises(VenueRefused):
         drive(dialect.reset_mmp("ETH"), lambda *_: Refusal(11050))
+
+
+@pytest.mark.parametrize(
+    ("amount", "quote", "sent"),
+    [
+        ("2.5", "2", (2.5, 2.0)),
+        ("6000", "9000", (5000.0, 5000.0)),
+        ("6000", "0", (5000.0, 5000.0)),
+        ("1.00005", "2.99999", (1.0, 2.9999)),
+        ("0.00005", "1", (0.0001, 1.0)),
+    ],
+)
+def test_quantities_of_protection_are_cut_to_what_the_venue_takes(amount: str, quote: str, sent: tuple[float, float]):
+    """Refused for its size it would not be there at all; what was asked for in the end is returned."""
+    terms = MmpTerms("ETH", 5000, 30_000, Decimal(amount), Decimal(0), quote_limit=Decimal(quote))
+    asked, calls = drive(maker().set_mmp(terms), lambda call, params: params)
+    params = json.loads(calls[0].params)
+    assert (params["quantity_limit"], params["max_quote_quantity"]) == sent
+    assert (float(asked.amount_limit), float(asked.quote_limit)) == sent
 
 
 def test_protection_as_the_documentation_shows_it_is_read():

@@ -172,6 +172,29 @@ def test_settlement_of_an_option_is_a_balance_that_leaves():
     assert notice(maker(), f"{SUBACCOUNT}.balances", rows) == [SettledPrice(NAME, -30)]
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "transfer",
+        "asset_deposit",
+        "asset_withdrawal",
+        "subaccount_deposit",
+        "subaccount_withdrawal",
+        "liquidation",
+        "liquidator",
+        "onchain_drift_fix",
+        "onchain_revert",
+        "double_revert",
+    ],
+)
+def test_a_position_that_moves_without_a_trade_is_not_passed_over(kind: str):
+    """Raising ends the connection, and the next one reads all positions afresh; cash and other underlyings are no matter."""
+    row = {"name": NAME, "previous_balance": "1", "new_balance": "-4", "update_type": kind}
+    with pytest.raises(ValueError, match=f"{NAME}.*{kind}"):
+        notice(maker(), f"{SUBACCOUNT}.balances", [row])
+    assert notice(maker(), f"{SUBACCOUNT}.balances", [{**row, "name": "USDC"}, {**row, "name": "BTC-20261225-9-C"}]) == []
+
+
 def test_a_trip_of_protection_is_read_from_the_cancels_it_causes():
     """Derive has no channel for it; once per notice, and with an end when the freeze's length is known."""
     rows = [order_row(order_status="cancelled", cancel_reason="mmp_trigger") for _ in range(3)]

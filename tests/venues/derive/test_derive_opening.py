@@ -16,7 +16,7 @@ from actors.trading.errors import ConfigError, OutcomeUnknown, StrikemakerError,
 from actors.trading.instruments import OptionKind
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.wire import DeriveDialect
-from actors.venues.dialect import Pool, RateLimit
+from actors.venues.dialect import Call, Pool, RateLimit
 
 # -- login and account
 
@@ -66,10 +66,26 @@ def test_a_switch_that_does_not_stick_stops_the_start():
 
 
 def test_a_refused_login_is_the_callers_to_hear():
-    """A bad signature ends the script with the venue's code."""
-    with pytest.raises(VenueRefused) as caught:
-        drive(newcomer().open_private(), lambda call, params: Refusal(14014))
-    assert caught.value.code == 14014
+    """A signature that is bad twice ends the script with the venue's code; anything else does at once."""
+    for code, logins in ((14014, 2), (14000, 1)):
+        asked: list[str] = []
+
+        def venue(call: Call, params: dict[str, Any], *, code: int = code, asked: list[str] = asked) -> Any:
+            asked.append(call.method)
+            return Refusal(code)
+
+        with pytest.raises(VenueRefused) as caught:
+            drive(newcomer().open_private(), venue)
+        assert caught.value.code == code
+        assert asked == ["public/login"] * logins
+
+
+def test_a_signature_that_is_refused_once_is_given_again():
+    """14014 is fatal, and a run does not end by one mishap of the venue's."""
+    wallet, refused = Wallet(), [Refusal(14014)]
+    facts, calls = drive(newcomer().open_private(), lambda call, params: refused.pop() if refused else wallet(call, params))
+    assert [call.method for call in calls[:3]] == ["public/login", "public/login", "private/get_account"]
+    assert facts.cancel_on_disconnect
 
 
 def test_a_session_key_whose_expiry_is_kept_from_us_does_not_stop_the_start():
@@ -222,6 +238,14 @@ def test_one_bad_channel_does_not_keep_the_others_out():
     assert len(calls) == 3
     with pytest.raises(VenueRefused):
         drive(newcomer().subscribe(channels, private=False), subscriber(bad, code=-32000))
+
+
+def test_channels_that_are_all_bad_cost_one_request_each_batch():
+    """13000 says that of all of them: halving would ask a hundred times, and a trader may ask 25 times in 5 s."""
+    channels = [f"orderbook.ETH-20251225-{number}-C.1.10" for number in range(100)]
+    refused, calls = drive(newcomer().subscribe(channels, private=False), lambda *_: Refusal(13000))
+    assert refused == channels
+    assert len(calls) == 2
 
 
 def test_a_channel_counts_as_joined_by_its_status_or_by_the_list_of_those_joined():

@@ -411,3 +411,12 @@ def test_codes_are_explained_and_sorted():
     assert dialect.explain(424242) == "unlisted error"
     assert all(dialect.is_fatal(code) for code in (14000, 14014, 14023, 14030, 16000, 11027))
     assert not any(dialect.is_fatal(code) for code in (-32000, 9000, 11000, 11008, 11015, 14038))
+
+
+@pytest.mark.parametrize(
+    ("details", "seconds"),
+    [("Retry after 20 ms", 0.02), ("Retry after 4500 ms", 4.5), ("retry after 999ms", 0.999), ("", None), ("later", None)],
+)
+def test_when_to_ask_again_is_read_from_the_refusal(details: str, seconds: float | None):
+    """The venue knows when its window ends; a second is too long for what has 20 ms to wait, and too short for 4.5 s."""
+    assert maker().retry_s(-32000, details) == seconds

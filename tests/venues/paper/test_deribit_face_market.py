@@ -13,7 +13,7 @@ from engine_stage import EXPIRY_S, deribit_option
 
 from actors.trading.instruments import OptionKind
 from actors.venues.names import parse_name
-from actors.venues.paper.faults import FrameFault
+from actors.venues.paper.faults import ChannelFault, FrameFault
 
 CHAIN = HOME / "deribit-chain-2026-08-21.csv.gz"
 Book = dict[str, dict[float, float]]
@@ -198,6 +198,16 @@ def test_a_slower_book_gathers_and_a_newcomer_joins_in_between(venue: Venue, mak
             book = applied(book, data)
         assert book == levels(venue, guest)
         assert told[-1]["bids"] == [["new", 0.032, 5.0]]
+
+
+def test_a_channel_may_be_left_out_without_a_word(maker: Client) -> None:
+    """Public or private: the answer names the others, and nothing comes on it."""
+    book, changes = f"book.{CALL}.raw", "user.changes.option.ETH.raw"
+    maker.venue.exchange.faults.arm(ChannelFault("user.changes"), ChannelFault("book."))
+    assert maker.call("private/subscribe", channels=[changes, "user.lock"]) == ["user.lock"]
+    assert maker.call("public/subscribe", channels=[book]) == []
+    maker.buy(0.03)
+    assert maker.heard(changes) == maker.heard(book) == []
 
 
 def test_a_lost_frame_is_a_gap_that_shows(venue: Venue, maker: Client) -> None:

@@ -220,6 +220,7 @@ def test_a_config_is_stored_as_given_and_removed_by_zero(maker: Client) -> None:
         ({"max_quote_quantity": None}, "max_quote_quantity"),
         ({"quantity_limit": 0.00001}, "quantity_limit"),
         ({"quantity_limit": 5001}, "quantity_limit"),
+        ({"max_quote_quantity": 5001}, "max_quote_quantity"),
         ({"index_name": "doge_usd"}, "index_name"),
         ({"index_name": "xrp_usdc"}, "mmp_group"),
         ({"mmp_group": "x" * 65}, "mmp_group"),

@@ -11,6 +11,7 @@ from derive_desk import CALL, PUT, Client, Venue
 
 from actors.trading.errors import StrikemakerError, VenueRefused
 from actors.trading.instruments import Side
+from actors.trading.lives import LONGEST_MMP_S, LONGEST_S
 from actors.venues.derive.rest import DeriveRest
 from actors.venues.derive.signing import SigningKey
 from actors.venues.derive.wire import DeriveDialect
@@ -201,6 +202,16 @@ def test_what_the_exchange_refuses_comes_back_by_its_code(maker: Maker, changes:
     assert proof.refused is not None
     assert proof.refused[0] == code
     assert maker.follow(maker.dialect.open_orders("ETH")) == []
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 0.5, 2.0])
+def test_the_longest_life_under_protection_is_taken_though_our_clock_is_ahead(
+    maker: Maker, venue: Venue, ahead_s: float
+):
+    """The venue takes 900 s at most by its own clock; without protection an hour is nowhere near its bound."""
+    for mmp, longest_s in ((True, LONGEST_MMP_S), (False, LONGEST_S)):
+        expires_s = int(venue.clock_ns() / 1e9 + ahead_s + longest_s)
+        assert maker.trade(maker.dialect.place(maker.wish(500, expires_s=expires_s, mmp=mmp))).refused is None
 
 
 def test_a_post_only_order_that_would_cross_is_refused(maker: Maker, venue: Venue):

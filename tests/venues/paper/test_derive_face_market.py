@@ -12,6 +12,7 @@ from derive_desk import CALL, EXPIRY_S, PERP, PUT, Client, Venue
 
 from actors.venues.paper.derive_market import venue_greeks
 from actors.venues.paper.events import InstrumentState
+from actors.venues.paper.faults import ChannelFault
 
 
 def test_instruments_are_paged_and_sorted_downwards(guest: Client) -> None:
@@ -51,10 +52,14 @@ def test_a_spot_market_is_listed_but_closed(guest: Client) -> None:
 
 
 def test_expired_instruments_are_listed_apart(venue: Venue, guest: Client) -> None:
-    """After settlement the live listing is empty, the expired one holds the price."""
+    """After settlement the live listing is empty, the expired one holds the price, and its channels are no more."""
+    running = venue.client(0)
+    channels = [f"orderbook.{CALL}.1.10", f"ticker_slim.{CALL}.100", f"trades.{CALL}"]
+    running.call("subscribe", channels=channels)
     venue.later(EXPIRY_S - venue.now_ns // 10**9 + 60)
     assert venue.engine.listing(CALL).state is InstrumentState.DELIVERED
     assert guest.code("public/get_all_instruments", instrument_type="option", expired=False) == 12001
+    assert guest.code("subscribe", channels=channels) == 13000
     gone = guest.call("public/get_all_instruments", instrument_type="option", expired=True)
     assert [one["is_active"] for one in gone["instruments"]] == [False, False]
     prices = guest.call("public/get_option_settlement_prices", currency="ETH")
@@ -219,6 +224,17 @@ def test_subscribing_answers_per_channel(venue: Venue, guest: Client) -> None:
     assert left["status"] == {good[0]: "ok", "what": "not subscribed"}
     assert left["remaining_subscriptions"] == good[1:]
     assert guest.call("unsubscribe")["remaining_subscriptions"] == []
+
+
+def test_a_channel_may_be_refused_alone(venue: Venue) -> None:
+    """In the status, beside those that joined; where none did it is 13000."""
+    client = venue.client(0)
+    wanted = [f"{client.subaccount}.{what}" for what in ("orders", "trades", "balances")]
+    venue.exchange.faults.arm(ChannelFault(".trades"))
+    answer = client.call("subscribe", channels=wanted)
+    assert answer["status"] == {wanted[0]: "ok", wanted[1]: "Internal error", wanted[2]: "ok"}
+    assert answer["current_subscriptions"] == [wanted[0], wanted[2]]
+    assert client.code("subscribe", channels=[wanted[1]]) == 13000
 
 
 def test_nobody_joins_another_accounts_channels(venue: Venue) -> None:

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.venues.paper.faults import Faults, FrameFault, FrameKind, Passage
+from actors.venues.paper.faults import ChannelFault, Faults, FrameFault, FrameKind, Passage
 
 
 def faults(seed: int = 1) -> Faults:
@@ -75,6 +75,21 @@ def test_request_faults_tell_whether_the_work_is_done() -> None:
     assert fourth is not None
     assert (fourth.code, fourth.detail) == (-32000, "Retry after 250 ms")
     assert some.request("private/order") is None
+
+
+def test_a_channel_is_left_out_as_often_as_told() -> None:
+    """By its name alone, whoever asks; each refusal is a strike."""
+    some = faults()
+    some.arm(ChannelFault(".orders", count=1))
+    assert not some.leaves_out("30001.trades")
+    assert some.armed
+    assert [some.leaves_out("30001.orders") for _ in range(2)] == [True, False]
+    assert not some.armed
+    assert some.struck == {"channel": 1}
+    some.arm(ChannelFault("user."))
+    assert all(some.leaves_out("user.lock") for _ in range(3))
+    some.clear()
+    assert not some.leaves_out("user.lock")
 
 
 def test_the_same_seed_strikes_the_same_frames() -> None:

@@ -426,6 +426,8 @@ async def test_levers_are_there_only_when_asked_for(autojump_clock: MockClock) -
         assert status == 200
         assert (await wire.call("public/get_time"))["code"] == -32603
         assert await wire.call("public/get_time") > 0
+        assert (await post(stream, "/paper/channel", {"match": "nothing", "count": 1}))[0] == 200
+        assert (await post(stream, "/paper/channel", {"count": 1}))[0] == 400
         assert await post(stream, "/paper/late_cancel", {"seconds": 3}) == (200, {"struck": {"refuse": 1}})
         assert house.exchange.faults.late_cancel_s == 3
         assert (await post(stream, "/paper/kill", {}))[0] == 200
