@@ -41,7 +41,7 @@ async def test_nothing_is_sent_that_no_signature_would_be_taken_for(
 ) -> None:
     """A signature ends with its option and must last 300 s, else the order is refused (11011). What is held settles."""
     world = {"strikes": 2, "dailies": 1, "weeklies": 0, "monthlies": 0, "quarters": 0}
-    start_ns = START_NS + (22 * 60 + 54) * 60 * 10**9
+    start_ns = START_NS + (22 * 60 + 53) * 60 * 10**9
     expiry_s = START_NS // 10**9 + 23 * 3600
     settings = DERIVE.settings(all_strikes=True)
     settings.cells[0].quoting.stop_before_expiry_s = stop_s
@@ -55,13 +55,13 @@ async def test_nothing_is_sent_that_no_signature_would_be_taken_for(
             nursery.start_soon(cell.run)
             with trio.fail_after(60):
                 await quoting(cell, 4)
-            for turn in range(100):
+            for turn in range(130):
                 strategy.ticks = turn % 7
                 await trio.sleep(1)
             assert resting(stage) == {}
             assert set(cell.ended) == set(cell.instruments)
             assert cell.risk.exposure.position(held) == 200
-            await trio.sleep(270)
+            await trio.sleep(300)
             assert engine.account(ACCOUNT).amount(held) == cell.risk.exposure.position(held) == 0
             assert (cell.desk.link.epoch, cell.truth.alarms) == (1, 0)
             nursery.cancel_scope.cancel()

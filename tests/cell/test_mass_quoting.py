@@ -90,6 +90,7 @@ async def test_mass_quotes_that_were_wanted_and_are_withdrawn_end_the_run_cleanl
             await trio.sleep(60)
     assert str(first(caught.value)).startswith("quote_mode: mass quotes are not granted")
     assert cells[0].proof.confirmed
+    assert cells[0].desk.link.counts.connections == 1  # a fault while the others are read would end it
     assert resting(stages[0]) == {}
 
 
