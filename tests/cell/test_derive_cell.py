@@ -73,6 +73,7 @@ async def test_a_login_refused_once_costs_nothing_and_refused_again_the_run(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """A bad signature is fatal, but not the first time: the venue had a mishap, or its clock and ours had."""
+    logins: list[int] = []
     async with open_stage(DERIVE.paper(frozen=True)) as stage:
         cell = stage.cell(DERIVE.settings())
         with pytest.RaisesGroup(VenueRefused, flatten_subgroups=True, allow_unwrapped=True):
@@ -83,7 +84,9 @@ async def test_a_login_refused_once_costs_nothing_and_refused_again_the_run(
                 cell.desk.link.drop("pulled by the test")
                 await trio.sleep(3)
                 await quoting(cell)
-                assert methods(stage)["public/login"] == 3
+                logins.append(methods(stage)["public/login"])
                 stage.exchange.faults.refuse("public/login", 14014, count=2)
                 cell.desk.link.drop("pulled by the test")
                 await trio.sleep(30)
+        assert logins == [3]
+        assert methods(stage)["public/login"] >= 5
