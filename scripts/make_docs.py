@@ -51,11 +51,12 @@ def _intro() -> Iterator[str]:
 
 Settings come from a TOML file, from the environment and from flags: **flag > environment > file > default**.
 `strikemaker run CONFIG.toml --dry-run` shows every value in force and where it came from, every instrument that would be
-quoted, and exits. Everything that is wrong is told at once, one line each, with exit code 2. Examples are in `configs/`.
+quoted, and exits. As much of what is wrong as can be told at once is told at once, one line each, with exit code 2. (A file
+that is no TOML, or holds values of the wrong type, is mended first.) Examples are in `configs/`.
 
 **Where orders go.** Without `live = true` (or `--live`) and without `test = true` (or `-test`) everything runs on the paper
-exchange. `-test` goes to the testnet and needs no `--live`. `--paper` overrides both. `-test` overrides a file's `live`;
-the other way round the file must be changed. The first line of every run says which it is.
+exchange. `-test` goes to the testnet and needs no `--live`. `--paper` overrides both. `-test` overrides `live = true` in the
+file. `-live` does not override `test = true`: change the file. The first line of every run says which it is.
 
 **Expiries** are written `20261225` or `25DEC26`. Because listed expiries move with the calendar there are also three words:
 `nearest` (the first expiry with at least an hour left to quote), `nearest-weekly` (the first such Friday) and

@@ -56,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
         print(HELP)
         sys.exit(Exit.OK)
     scope, rest = take_scope(argv)
-    settings = config.load(rest, os.environ, "strikemaker cancel-all").settings
+    settings = config.load(rest, os.environ, "strikemaker cancel-all", is_choice_needed=False).settings
     if settings.is_paper and not settings.venue.url:
         raise ConfigError("cancel-all: a paper exchange lives only while its run does; name one that is running with -url")
     settings.venue.private_key = keys.unlock(settings.venue, getpass)

@@ -284,5 +284,7 @@ def _check_processes(settings: Settings, say: Say) -> None:
         say("supervision.backoff_max_s", f"{watch.backoff_max_s:g} is below backoff_s {watch.backoff_s:g}; give more")
     if paper.host not in LOOPBACK:
         say("paper.host", f"{shown(paper.host)} is not on this machine; give 127.0.0.1")
+    if not settings.journal.folder.strip():
+        say("journal.folder", "is empty; name a folder, e.g. runs")
     if settings.venue.idle_s <= settings.venue.ping_s:
         say("venue.idle_s", f"{settings.venue.idle_s:g} is not above ping_s; give more than {settings.venue.ping_s:g}")

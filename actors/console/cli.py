@@ -56,9 +56,9 @@ def _make_market(argv: Sequence[str], prog: str) -> int:
 
 
 def paper(argv: Sequence[str]) -> int:
-    from actors.venues.paper.run import main as run_exchange
+    from actors.venues.paper.run import carry_out
 
-    return run_exchange(argv)
+    return carry_out(argv)
 
 
 def report(argv: Sequence[str]) -> int:
@@ -124,7 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     _remember_keys(words)
     try:
-        return _dispatch(words)
+        return _printed(words)
     except ConfigError as error:
         for problem in error.problems:
             complain(problem)
@@ -146,11 +146,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (a pager, `head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return Exit.OK
     except OSError as error:
         complain(f"{error.filename or 'output'}: {error.strerror}")
+        if not error.filename:
+            _give_up_output()
         return Exit.NOT_CONFIRMED
+
+
+def _give_up_output() -> None:
+    """What still waits to be printed would only fail once more at the interpreter's end, with lines of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _printed(words: list[str]) -> int:
+    """Carries out the command, its output really written: OSError where that fails, also of a command's help."""
+    try:
+        code = _dispatch(words)
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return code
 
 
 def _dispatch(words: list[str]) -> int:

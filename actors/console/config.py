@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,8 @@ import attrs
 
 from actors.console import checks, flags, shapes
 from actors.console.flags import CommandLine, Flag
-from actors.console.secrets import remember_keys
+from actors.console.places import unwritable
+from actors.console.secrets import Secret, remember_keys
 from actors.console.settings import Settings
 from actors.trading.errors import ConfigError
 
@@ -36,6 +38,8 @@ RIVALS = {
     "quoting.ask_only": ("quoting.bid_only",),
 }
 """A flag of a cell puts its rivals in the file out of force; two rivals of one origin are an error."""
+CHOICE = ("expiries", "strikes", "instruments")
+"""What a cell quotes: of no account to a command that quotes nothing."""
 
 
 @attrs.frozen
@@ -108,8 +112,13 @@ def _steps(path: str) -> list[str | int]:
     return [int(word) if word.isdigit() else word for word in words]
 
 
-def load(argv: Sequence[str], environ: Mapping[str, str], prog: str = "strikemaker run") -> Effective:
-    """The configuration in force for a command line (without the command) and an environment."""
+def load(
+    argv: Sequence[str], environ: Mapping[str, str], prog: str = "strikemaker run", *, is_choice_needed: bool = True
+) -> Effective:
+    """The configuration in force for a command line (without the command) and an environment.
+
+    Without `is_choice_needed` nothing is said of what a cell would quote, be it missing or wrong.
+    """
     line = flags.parse(argv, prog)
     draft = _Draft(read_toml(line.config) if line.config else {})
     draft.problems += shapes.problems(draft.tree, _file_name(line.config))
@@ -123,6 +132,10 @@ def load(argv: Sequence[str], environ: Mapping[str, str], prog: str = "strikemak
     if line.settings and (misfits := shapes.problems(draft.tree, "-set")):
         raise ConfigError(*draft.problems, *misfits)
     settings = shapes.structure(draft.tree, Settings)
+    for _, value, _ in shapes.values(settings):
+        remember_keys(value if isinstance(value, str) else "")
+    if not is_choice_needed:
+        draft.faulted |= {f"cells[{index}].{name}" for index in range(len(settings.cells)) for name in CHOICE}
     problems, warnings = checks.check(settings, draft.origins, draft.faulted)
     problems = [*draft.problems, *problems, *_missing_files(settings, draft, line)]
     if problems:
@@ -145,7 +158,7 @@ def _options(line: CommandLine) -> RunOptions:
 
 def read_toml(path: str) -> dict[str, Any]:
     """The file as a tree. ConfigError with the line where the syntax breaks, or with near names when it is missing."""
-    file = Path(path).expanduser()
+    file = Path(os.path.expanduser(path))  # which leaves ~somebody who is not there as it stands
     try:
         text = file.read_text("utf-8-sig")
         remember_keys(text)
@@ -278,16 +291,13 @@ def _silence_rivals(draft: _Draft, path: str, origin: str) -> None:
 
 
 def _overlay_setting(draft: _Draft, word: str) -> None:
-    """--set KEY=VALUE: a TOML value, or plain text where it is none; shared sections mean every cell."""
+    """--set KEY=VALUE; shared sections mean every cell."""
     path, equals, text = word.partition("=")
     path = path.strip()
     if not equals or not path:
         draft.problems.append(f"-set {word}: is not KEY=VALUE; e.g. -set quoting.order_life_s=600")
         return
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        value = text.strip()
+    value = _setting_value(path, text)
     paths = [path]
     if path.split(".")[0] in SHARED:
         paths = [f"cells[{index}].{path}" for index in range(len(draft.tree["cells"]))]
@@ -300,6 +310,17 @@ def _overlay_setting(draft: _Draft, word: str) -> None:
             draft.put(target, value, f"{FLAG} -set")
         except (KeyError, IndexError, TypeError, AttributeError):
             draft.problems.append(f"-set {path}: there is no such key; see docs/configuration.md")
+
+
+def _setting_value(path: str, text: str) -> Any:
+    """A TOML value, or plain text where it is none; the word as it stands where the key is text: an address is no number."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text.strip()
+    field = shapes.field_of(path)
+    is_text = field is not None and field.type in (str, Secret)
+    return text.strip() if is_text and not isinstance(value, str) else value
 
 
 def _choose_network(draft: _Draft, line: CommandLine) -> None:
@@ -322,14 +343,15 @@ def _missing_files(settings: Settings, draft: _Draft, line: CommandLine) -> list
     """What a run would only stumble over later: a chain that is not there, files that could not be written."""
     found = []
     chain = settings.paper.chain
-    if chain and not Path(chain).is_file():
+    if chain and "\0" not in chain and not Path(chain).is_file():
         found.append(f"{checks.spoken('paper.chain', draft.origins)}: {chain}: no such file; give a recorded chain")
     for where, path in (
         ("-summary", line.given.get("summary", "")),
         (checks.spoken("paper.ledger", draft.origins), settings.paper.ledger),
     ):
-        if path and not Path(path).absolute().parent.is_dir():
-            found.append(f"{where}: {path}: its folder does not exist; make it first")
+        problem = unwritable(path)
+        if problem:
+            found.append(f"{where}: {path}: {problem}")
     return found
 
 

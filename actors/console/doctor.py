@@ -17,15 +17,18 @@ from importlib import metadata
 from pathlib import Path
 
 import attrs
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from actors.console import config, interpreter
+from actors.console import config, interpreter, keys
+from actors.console.config import Effective
 from actors.console.exits import Exit
+from actors.console.page import Page
+from actors.console.secrets import redact
 from actors.console.settings import Settings
 from actors.trading.errors import ConfigError
 
+PROG = "strikemaker doctor"
 OLDEST_PYTHON = (3, 11)
 LEAST_DISK_BYTES = 200_000_000
 LEAST_DESCRIPTORS = 256
@@ -44,8 +47,8 @@ def main(argv: Sequence[str]) -> int:
     table = Table(box=None, pad_edge=False, show_header=False)
     for finding in findings:
         mark = Text("good", style="green") if finding.is_good else Text("BAD", style="bold red")
-        table.add_row(mark, Text(finding.what), Text(finding.text))
-    Console().print(table)
+        table.add_row(mark, Text(finding.what), Text(redact(finding.text)))
+    Page().print(table)
     return Exit.OK if all(finding.is_good for finding in findings) else Exit.NOT_CONFIRMED
 
 
@@ -55,19 +58,30 @@ def examine(argv: Sequence[str]) -> Iterator[Finding]:
     yield _clock()
     yield _descriptors()
     try:
-        # A doctor is asked about files before they are complete: a missing expiry must not hide a bad port.
-        effective = config.load(argv, os.environ, "strikemaker doctor") if argv else None
+        effective = config.load(argv, os.environ, PROG) if argv else None
     except ConfigError as error:
         for problem in error.problems:
             yield Finding("configuration", False, problem)
-        return
-    settings = effective.settings if effective else Settings()
-    yield Finding("configuration", True, f"{len(settings.cells)} cell(s), {settings.network}" if effective else "not given")
+        effective = _without_choice(argv)
+        if effective is None:
+            return
+    else:
+        told = f"{len(effective.settings.cells)} cell(s), {effective.settings.network}" if effective else "not given"
+        yield Finding("configuration", True, told)
     for warning in effective.warnings if effective else ():
         yield Finding("configuration", False, warning)
+    settings = effective.settings if effective else Settings()
     yield from _key_files(settings)
     yield _folder(Path(settings.journal.folder))
     yield from _ports(settings)
+
+
+def _without_choice(argv: Sequence[str]) -> Effective | None:
+    """A doctor is asked about files before they are complete: a missing expiry must not hide a port that is in use."""
+    try:
+        return config.load(argv, os.environ, PROG, is_choice_needed=False)
+    except ConfigError:
+        return None
 
 
 def _python() -> Finding:
@@ -121,9 +135,9 @@ def _key_files(settings: Settings) -> Iterator[Finding]:
         path = getattr(settings.venue, name)
         if not path:
             continue
-        file = Path(path).expanduser()
+        file = Path(os.path.expanduser(path))
         if not file.is_file():
-            yield Finding(name, False, f"{path}: no such file")
+            yield Finding(name, False, f"{keys.named(path)}: no such file")
         elif file.stat().st_mode & 0o077:
             yield Finding(name, False, f"{path}: others may read it; run: chmod 600 {path}")
         else:

@@ -11,23 +11,16 @@ import tempfile
 from pathlib import Path
 
 import trio
-from rich.console import Console
 
 from actors.console import logs
 from actors.console.config import Effective
 from actors.console.exits import Exit
+from actors.console.page import Page
 from actors.console.plan import make_plan, print_plan
 from actors.paper_process import PaperProcess, access_of, follow_renaming
 from actors.preflight import look_at_all
 from actors.trading.errors import leading_error
 from actors.venues.access import Access
-
-
-class Page(Console):
-    """rich ends the process with code 1 when the reader went away; `cli.main` knows better."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
 
 
 def dry_run(effective: Effective) -> int:

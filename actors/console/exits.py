@@ -18,7 +18,7 @@ class Exit(IntEnum):
 
 MEANINGS = {
     Exit.OK: "done; after a run: the venue answered an open-orders query with none of ours, or no order was ever sent",
-    Exit.NOT_CONFIRMED: "failed, or stopped without that proof: orders may rest, and the last line says what is known",
+    Exit.NOT_CONFIRMED: "failed, or stopped without that proof: orders may still rest; the last line says what is known",
     Exit.BAD_INPUT: "the configuration or the command line is wrong; nothing was sent anywhere",
     Exit.UNREACHABLE: "the venue could not be reached within venue.give_up_after_s",
     Exit.REFUSED: "the venue refused us for good: wrong credentials, missing rights",

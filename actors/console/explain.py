@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from actors.clock import Clock
 from actors.console.exits import Exit
 from actors.console.flags import OneLineParser, two_dashes
 from actors.console.listing import same_instrument
+from actors.console.page import Page
 from actors.console.snapshots import CellSnapshot, InstrumentRow, duration_text
 from actors.trading.errors import ConfigError
 
@@ -35,7 +35,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = OneLineParser(prog="strikemaker explain", description="Show the terms that made the quotes of an instrument.")
+    parser = OneLineParser(
+        "strikemaker explain", description="Show the terms that made the quotes of an instrument.", allow_abbrev=False
+    )
     parser.add_argument("instrument", help="its name, in either venue's spelling")
     parser.add_argument("--run", default="", help="folder of the run (the latest)")
     parser.add_argument("--folder", default="runs", help="where runs are kept (journal.folder)")
@@ -59,7 +61,7 @@ def _find(cells: Sequence[CellSnapshot], wanted: str) -> tuple[CellSnapshot, Ins
 
 
 def _print(cell: CellSnapshot, row: InstrumentRow) -> None:
-    console = Console(highlight=False)
+    console = Page(highlight=False)
     age_s = Clock().now_s() - cell.time_s
     console.print(f"{row.instrument} in {cell.cell}, {duration_text(age_s)} ago: {row.state} {row.reason}".rstrip())
     table = Table("term", "value", box=None)

@@ -43,11 +43,23 @@ FLAGS = (
         "single instruments by name, in place of expiry and strikes",
         "NAME,NAME",
     ),
-    Flag("underlying", "cells.underlying", "text", "ETH or BTC (ETH)", "ETH|BTC"),
+    Flag(
+        "underlying",
+        "cells.underlying",
+        "text",
+        "ETH or BTC; on Deribit also ETH_USDC, BTC_USDC, SOL_USDC or XRP_USDC (ETH)",
+        "NAME",
+    ),
     Flag("strategy", "cells.quoting.strategy", "text", "quoting strategy (improve)", "NAME"),
     Flag("spread", "cells.quoting.spread_bps", "number", "spread in bps of mid (10)", "BPS"),
     Flag("size", "cells.quoting.size", "number", "contracts a side (the venue's minimum; 0.1 on Derive ETH)", "CONTRACTS"),
-    Flag("refresh", "cells.quoting.refresh_s", "seconds", "check every quote again after this (1)", "SECONDS"),
+    Flag(
+        "refresh",
+        "cells.quoting.refresh_s",
+        "seconds",
+        "check every quote again after this; seconds, or 90s, 5m, 2h (1)",
+        "TIME",
+    ),
     Flag("min-spread", "cells.quoting.min_spread_bps", "number", "never narrower than this, bps of mid (1000)", "BPS"),
     Flag(
         "improvement",
@@ -113,7 +125,7 @@ FLAGS = (
     Flag("tier", "paper.tier", "text", "trader or market_maker", "TIER", "paper exchange"),
     Flag("ledger", "paper.ledger", "text", "file for the paper exchange's ledger", "FILE", "paper exchange"),
     Flag("status-port", "status.port", "whole", "web page, /metrics and /healthz on this loopback port", "PORT", "run"),
-    Flag("duration", "duration_s", "seconds", "stop by itself after this", "SECONDS", "run"),
+    Flag("duration", "duration_s", "seconds", "stop by itself after this; seconds, or 90s, 5m, 2h", "TIME", "run"),
     Flag("summary", "", "text", "write the run's figures as JSON when it ends", "FILE", "run"),
     Flag("dry-run", "", "switch", "print what would be done, with the origin of every value, and exit", group="run"),
     Flag("plain", "", "switch", "log lines in place of the live table", group="run"),
@@ -150,7 +162,7 @@ class CommandLine:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """argparse that says what is wrong in one line, as a ConfigError, and never guesses abbreviations."""
+    """argparse that says what is wrong in one line, as a ConfigError. Make it with allow_abbrev=False, to guess nothing."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(plain_words(message))
@@ -161,7 +173,7 @@ def plain_words(message: str) -> str:
     for pattern, words in _COMPLAINTS:
         found = re.match(pattern, message)
         if found:
-            return words.format(found[1], example(found[1]))
+            return words.format(found[1], example(found[1]), *found.groups()[1:])
     return message
 
 
@@ -170,6 +182,9 @@ _COMPLAINTS = (
     (r"argument --([\w-]+): ignored explicit argument", "-{0}: is a switch and takes no value; leave the value out"),
     (r"the following arguments are required: --([\w-]+)", "-{0}: is missing; give -{0} {1}"),
     (r"the following arguments are required: ([\w-]+)", "{0}: is missing; see --help"),
+    (r"argument --([\w-]+): invalid int value: (.*)", "-{0}: {2} is no whole number; give one like 3"),
+    (r"argument --([\w-]+): invalid float value: (.*)", "-{0}: {2} is no number; give one like 0.5"),
+    (r"argument --([\w-]+): invalid choice: (.*) \(choose from (.*)\)", "-{0}: {2} is none of {3}; choose one"),
     (r"unrecognized arguments: (.*)", "{0}: not understood; see --help"),
 )
 

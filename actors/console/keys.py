@@ -64,6 +64,11 @@ def wallet_problem(wallet: str) -> str:
     return ""
 
 
+def named(path: str) -> str:
+    """The path of a file that is not there, unless it may be a key that was put where its file belongs."""
+    return path if "/" in path else "(a name without a folder, not repeated here)"
+
+
 def read_private_file(path: str, what: str) -> Secret:
     """The first line of a file that only its owner may read. ConfigError otherwise, without any of its contents."""
     try:
@@ -75,10 +80,8 @@ def read_private_file(path: str, what: str) -> Secret:
             raise ConfigError(f"{what} {path}: others than its owner may read it; run: chmod 600 {path}")
         lines = file.read_text("utf-8").strip().splitlines()
     except FileNotFoundError:
-        # A key that was put where its file belongs is not repeated.
-        named = path if "/" in path else "(a name without a folder, not repeated here)"
         fix = "cannot be read (No such file or directory); give the path of a readable file"
-        raise ConfigError(f"{what} {named}: {fix}") from None
+        raise ConfigError(f"{what} {named(path)}: {fix}") from None
     except OSError as error:
         raise ConfigError(f"{what} {path}: cannot be read ({error.strerror}); give the path of a readable file") from None
     except UnicodeDecodeError:
@@ -95,11 +98,11 @@ def open_keystore(path: str, password: Secret) -> Secret:
     from eth_account import Account
 
     try:
-        store = json.loads(Path(path).expanduser().read_text("utf-8"))
+        store = json.loads(Path(os.path.expanduser(path)).read_text("utf-8"))
         key = "0x" + bytes(Account.decrypt(store, password.reveal())).hex()
     except OSError as error:
         raise ConfigError(f"keystore {path}: cannot be read ({error.strerror}); give the path of a V3 keystore") from None
-    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
+    except (ValueError, KeyError, TypeError, NotImplementedError, RecursionError) as error:
         if "MAC" in str(error):
             raise ConfigError(f"keystore {path}: the password is wrong; check keystore_password_file") from None
         raise ConfigError(f"keystore {path}: is no V3 keystore (JSON with a crypto section); make one anew") from None
@@ -120,8 +123,7 @@ def unlock(venue: VenueSettings, ask: Ask) -> Secret:
             raise ConfigError(f"private_key_file {venue.private_key_file}: {problem}")
     elif venue.keystore:
         if not os.path.isfile(os.path.expanduser(venue.keystore)):  # before anybody is asked for a password
-            named = venue.keystore if "/" in venue.keystore else "(a name without a folder, not repeated here)"
-            raise ConfigError(f"keystore {named}: no such file; give the path of a V3 keystore")
+            raise ConfigError(f"keystore {named(venue.keystore)}: no such file; give the path of a V3 keystore")
         key = open_keystore(venue.keystore, _password(venue, ask))
     if venue.exchange == "deribit" and key and ":" not in key.reveal():
         return Secret(f"{venue.client_id}:{key.reveal()}")

@@ -19,7 +19,7 @@ from rich.text import Text
 from actors.console import keys, shapes
 from actors.console.config import Effective
 from actors.console.listing import Chosen, expiry_of
-from actors.console.secrets import Secret
+from actors.console.secrets import Secret, redact
 from actors.console.settings import CellSettings, Settings
 from actors.trading.allotment import allot_exposure, size_steps
 from actors.trading.instruments import Instrument, Numeraire
@@ -132,7 +132,7 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{name} {_plain(one)}" for name, one in value.items()) or "none"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else redact(str(value))
 
 
 def _key_line(settings: Settings) -> str:

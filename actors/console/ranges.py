@@ -13,6 +13,9 @@ from typing import Any
 
 from actors.console.secrets import redact
 
+LONGEST_BITS = 128
+"""A longer whole number fits nothing here, and may be a key that was written without quotes."""
+
 
 def shown(value: Any) -> str:
     """A value as the operator wrote it, shortened."""
@@ -20,12 +23,16 @@ def shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, dict) for one in value)):
         return "what stands there"  # a whole section may hold a key
+    if isinstance(value, int) and value.bit_length() > LONGEST_BITS:
+        return f"a number of {value.bit_length()} bits"
     text = redact(f'"{value}"' if isinstance(value, str) else repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def range_problem(value: Any, meta: Mapping[str, Any]) -> str:
     """ "-1 is out of range; give above 0 contracts"; empty when the value is in range."""
+    if isinstance(value, str) and "\0" in value:
+        return "holds a NUL character; leave it out"
     choices = meta.get("choices")
     if isinstance(choices, tuple) and choices and value not in choices:
         near = difflib.get_close_matches(str(value), choices, 1)
@@ -34,13 +41,15 @@ def range_problem(value: Any, meta: Mapping[str, Any]) -> str:
         )
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return ""
+    if isinstance(value, int) and value.bit_length() > LONGEST_BITS:
+        return "is far too large; give a smaller number"
     if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is no finite number; give {range_words(meta)}"
     tests = (("low", value.__ge__), ("above", value.__gt__), ("high", value.__le__), ("below", value.__lt__))
     if all(meta.get(name) is None or test(meta[name]) for name, test in tests):
         return ""
     sign = "negative" if value < 0 and not _reaches_below_zero(meta) else "out of range"
-    text = f"{value:g}" if isinstance(value, float) else shown(value)  # a whole number may be too large for a float
+    text = f"{value:g}" if isinstance(value, float) else shown(value)
     return f"{text} is {sign}; give {range_words(meta)}"
 
 

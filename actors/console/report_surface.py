@@ -17,9 +17,9 @@ from types import ModuleType
 from typing import Any
 
 import attrs
-from rich.console import Console
 from rich.table import Table
 
+from actors.console.page import Page
 from actors.console.settings import QuotingSettings
 from actors.trading import strategies
 from actors.trading.books import Book, Market
@@ -158,7 +158,7 @@ def _date(seconds: float) -> str:
 
 
 def _print(parts: Parts, whole: SurfaceScore) -> None:
-    console = Console()
+    console = Page()
     table = Table("expiry", "days", "quotes", "inside", "core", "inside", "rmse", "misfit", "remarks", title="surface")
     for fitted, scored in parts:
         for each in scored.expiries:

@@ -21,8 +21,7 @@ from actors.venues.rest import RestLink
 
 
 def main(argv: Sequence[str]) -> int:
-    effective = config.load(argv, os.environ, "strikemaker reset-mmp")
-    settings = effective.settings
+    settings = config.load(argv, os.environ, "strikemaker reset-mmp", is_choice_needed=False).settings
     if settings.is_paper and not settings.venue.url:
         raise ConfigError("venue.url: name the running paper exchange to reset (its ready line shows the address)")
     settings.venue.private_key = keys.unlock(settings.venue, getpass)

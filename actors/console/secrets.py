@@ -62,9 +62,11 @@ def remember(text: str) -> None:
 
 
 def remember_keys(text: str) -> None:
-    """Whatever looks like a private key is never printed, under whichever name it was given."""
+    """Whatever looks like a private key, or is a whole `client_id:client_secret`, is never printed, wherever it stood."""
     for found in re.findall(r"(?:0x)?[0-9a-fA-F]{64}", text):
         remember(found)
+    if re.fullmatch(r"[\w.-]+:[\w.+=-]{8,}", text):
+        remember(text)
 
 
 def redact(text: str) -> str:

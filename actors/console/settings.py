@@ -48,7 +48,9 @@ class VenueSettings:
     private_key_file: str = key("", "file that holds the private key, readable by its owner only")
     keystore: str = key("", "encrypted V3 keystore of the signing key (Derive)")
     keystore_password_file: str = key("", "file with the keystore's password; unset: asked for on the terminal")
-    tag: str = key("main", "names our orders: two makers on one account need different tags, or each pulls the other's")
+    tag: str = key(
+        "main", "names our orders. Two makers on one account need different tags; otherwise each cancels the other's orders"
+    )
     request_timeout_s: float = key(5.0, "a request without an answer becomes unknown after this", unit="s", above=0)
     connect_timeout_s: float = key(10.0, "one attempt to connect and log in", unit="s", above=0)
     give_up_after_s: float = key(60.0, "a venue unreachable for this long at start ends the run", unit="s", low=0)
@@ -176,7 +178,7 @@ class MmpSettings:
 
 @attrs.define
 class CellSettings:
-    underlying: str = key("ETH", "ETH or BTC")
+    underlying: str = key("ETH", "ETH or BTC; on Deribit also ETH_USDC, BTC_USDC, SOL_USDC or XRP_USDC")
     expiries: list[str] = key(
         [],
         "YYYYMMDD or 25DEC26; or nearest, nearest-weekly (a Friday), nearest-monthly (last Friday)",
@@ -197,7 +199,7 @@ class SupervisionSettings:
     cell_period_s: float = key(300.0, "see cell_max_restarts", unit="s", above=0)
     backoff_s: float = key(0.5, "first wait before a restart; doubles", unit="s", above=0)
     backoff_max_s: float = key(30.0, "longest wait before a restart", unit="s", above=0)
-    heartbeat_s: float = key(1.0, "every process shows life this often", unit="s", above=0)
+    heartbeat_s: float = key(1.0, "every process shows life this often", unit="s", low=0.05)
     heartbeat_bound_s: float = key(5.0, "a process silent for this long is treated as dead", unit="s", above=0)
     stop_timeout_s: float = key(10.0, "a clean stop that takes longer hands over to the guard", unit="s", above=0)
     guard: bool = key(True, "run the guard process")

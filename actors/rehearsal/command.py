@@ -19,6 +19,8 @@ import msgspec
 from loguru import logger
 
 from actors.console.exits import Exit
+from actors.console.flags import OneLineParser
+from actors.console.places import unwritable
 from actors.rehearsal.faults import KINDS
 from actors.rehearsal.run import Outcome, Tally, rehearse
 from actors.rehearsal.targets import TARGETS
@@ -31,9 +33,10 @@ PROGRESS = 50
 
 
 def parser() -> argparse.ArgumentParser:
-    command = argparse.ArgumentParser(
-        prog="strikemaker rehearse",
+    command = OneLineParser(
+        "strikemaker rehearse",
         description="Seeded disasters on a virtual clock, judged by the paper exchange's own ledger.",
+        allow_abbrev=False,
     )
     command.add_argument("--runs", type=int, default=100, help="how many seeds, from --seed upwards (100)")
     command.add_argument("--seed", type=int, default=1, help="the first seed (1)")
@@ -65,8 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.ledger is not None and options.runs > 1:
         raise ConfigError("--ledger: goes with --runs 1")
     for path in (options.json, options.ledger):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise ConfigError(f"{path}: its folder does not exist; make it first")
+        problem = unwritable(path or "")
+        if problem:
+            raise ConfigError(f"{path}: {problem}")
     kinds = kinds_of(options.faults)
     tally = Tally(options.seed)
     started = time.monotonic()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,6 +22,7 @@ GOOD_WALLET = "0x" + "ab" * 20
 NOW_S = datetime(2026, 11, 23, 12, 0, tzinfo=UTC).timestamp()
 """A Monday."""
 
+ROOT = Path(__file__).resolve().parents[2]
 WriteToml = Callable[[str], str]
 
 
@@ -35,6 +39,29 @@ def write_toml(folder: Path, text: str, name: str = "my.toml") -> str:
     path = folder / name
     path.write_text(text)
     return str(path)
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours as an operator has it: Python holds back what it prints to a pipe until there is enough of it."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def gone() -> int:
+    """The writing end of a pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def told(words: Sequence[str], stdout: int, **environ: str) -> tuple[int, str]:
+    """Exit code and stderr of a command whose output goes to that descriptor, which is closed then."""
+    done = subprocess.run(
+        [sys.executable, "-m", "actors.console.cli", *words],
+        cwd=ROOT, env=environment(**environ), stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    os.close(stdout)
+    return done.returncode, done.stderr
 
 
 def option(day: str, strike: float, kind: OptionKind = OptionKind.CALL, **changes: Any) -> Instrument:

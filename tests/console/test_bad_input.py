@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from console_kit import GOOD_KEY, GOOD_WALLET, problems
@@ -197,6 +198,45 @@ BAD_FLAGS = {
         [*CHOICE, "-set", "supervision.guard=perhaps"],
         '-set: supervision.guard: "perhaps" is text; give true or false',
     ),
+    "set of one cell": (
+        [*CHOICE, "-set", "cells[0].quoting.size=x"],
+        '-set: cells[0].quoting.size: "x" is text; give a number (contracts)',
+    ),
+    "set of a cell that is not there": (
+        [*CHOICE, "-set", "cells[7].quoting.size=1"],
+        "-set cells[7].quoting.size: there is no such key; see docs/configuration.md",
+    ),
+    "set to 2000 brackets": ([*CHOICE, "-set", "quoting.size=" + "[" * 2000], '-set: quoting.size: "[[['),
+    "set to a number of a thousand hex digits": (
+        [*CHOICE, "-set", "paper.seed=0x" + "f" * 1000],
+        "-set paper.seed: is far too large; give a smaller number",
+    ),
+    "seed of 5000 digits": ([*CHOICE, "-seed", "9" * 5000], '-seed: "[secret]'),
+    "wallet set to a key": (
+        [*CHOICE, "-set", f"venue.wallet={GOOD_KEY}"],
+        "-set venue.wallet: is no address: it has 64 hex digits (64 is a private key: keep that secret); ",
+    ),
+    "subaccount is a key": ([*CHOICE, "-subaccount", GOOD_KEY], f'-subaccount: "{GOOD_KEY}" is no whole number'),
+    "tag with a dash": (
+        [*CHOICE, "-set", "venue.tag=main-2"],
+        '-set venue.tag: "main-2" is no tag; give 1 to 16 letters, digits or _ (no dash), e.g. main2',
+    ),
+    "tag too long": ([*CHOICE, "-set", "venue.tag=" + "m" * 17], f'-set venue.tag: "{"m" * 17}" is no tag; '),
+    "tag empty": ([*CHOICE, "-set", "venue.tag="], '-set venue.tag: "" is no tag; '),
+    "url half in brackets": ([*CHOICE, "-url", "ws://[::1"], '-url: "ws://[::1": Invalid IPv6 URL; give ws://HOST:'),
+    "url port no number": ([*CHOICE, "-url", "ws://127.0.0.1:abc"], '-url: "ws://127.0.0.1:abc": Port could not be'),
+    "url port too high": (
+        [*CHOICE, "-url", "ws://127.0.0.1:99999999"],
+        '-url: "ws://127.0.0.1:99999999": Port out of range 0-65535; give ws://HOST:PORT/PATH or wss://...',
+    ),
+    "summary a folder": ([*CHOICE, "-summary", "."], "-summary: .: is a folder; give the name of a file"),
+    "ledger a folder": ([*CHOICE, "-ledger", "."], "-ledger: .: is a folder; give the name of a file"),
+    "no run folder": ([*CHOICE, "-set", "journal.folder="], "-set journal.folder: is empty; name a folder, e.g. runs"),
+    "heart beats too quick": (
+        [*CHOICE, "-set", "supervision.heartbeat_s=0.01"],
+        "-set supervision.heartbeat_s: 0.01 is out of range; give 0.05 or more s",
+    ),
+    "file of nobody": (["~nobody-at-all/my.toml"], "~nobody-at-all/my.toml: no such file; give the path of a TOML file"),
     "heartbeats": (
         [*CHOICE, "-set", "supervision.heartbeat_bound_s=1"],
         "-set supervision.heartbeat_bound_s: 1 s leaves no room for a late beat; give at least twice heartbeat_s (1)",
@@ -248,6 +288,18 @@ BAD_FILES = {
         '[cells]\nunderlying = "ETH"',
         "my.toml: cells: is one table; write its heading with two brackets, as in [[cells]]",
     ),
+    "several tables for one": (
+        "[[venue]]\nlive = true",
+        "my.toml: venue: is a list; write its heading with single brackets, as in [venue]",
+    ),
+    "nul in the run folder": (
+        '[journal]\nfolder = "a\\u0000b"\n[[cells]]\nexpiries = ["20261225"]\nall_strikes = true',
+        "my.toml: journal.folder: holds a NUL character; leave it out",
+    ),
+    "nul in the ledger": (
+        '[paper]\nledger = "a\\u0000b"\n[[cells]]\nexpiries = ["20261225"]\nall_strikes = true',
+        "my.toml: paper.ledger: holds a NUL character; leave it out",
+    ),
     "text for a parameter": (
         '[quoting.params]\nrisk = "much"',
         'my.toml: quoting.params: risk = "much" is text; give a number',
@@ -298,6 +350,33 @@ def test_broken_toml_is_told_with_its_line(toml: Callable[[str], str]) -> None:
     (line,) = problems([toml("[venue]\nexchange = derive\n")])
     assert "my.toml: is no valid TOML: " in line
     assert "line 2" in line
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'[venue]\ntag = "\xff"\n', "is not UTF-8 text (byte 15); save it as UTF-8"),
+        (b"[paper]\nseed = " + b"9" * 5000, "is no valid TOML: "),
+        (b"[paper]\nseed = " + b"[" * 2000, "is no valid TOML: "),
+    ],
+    ids=["not UTF-8", "5000 digits", "2000 brackets"],
+)
+def test_what_no_reader_of_toml_takes_is_told_in_one_line(
+    content: bytes, expected: str, toml: Callable[[str], str]
+) -> None:
+    """Bytes that are no text, numbers and nestings without measure: the file is named, and nothing of it repeated."""
+    path = toml("")
+    Path(path).write_bytes(content)
+    (line,) = problems([path])
+    assert line.startswith(f"{path}: {expected}")
+    assert len(line) < len(path) + 250
+
+
+def test_a_byte_order_mark_is_passed_over(toml: Callable[[str], str]) -> None:
+    """Some editors write one before the first key."""
+    path = toml("")
+    Path(path).write_bytes(b'\xef\xbb\xbf[[cells]]\nexpiries = ["20261225"]\nall_strikes = true\n')
+    assert problems([path]) == ()
 
 
 def test_a_missing_file_suggests_its_neighbour(toml: Callable[[str], str]) -> None:

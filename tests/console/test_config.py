@@ -125,6 +125,24 @@ def test_set_reaches_keys_without_a_flag(toml: Callable[[str], str]) -> None:
     assert effective.origin("supervision.guard") == "flag -set"
 
 
+def test_set_takes_the_word_as_it_stands_where_the_key_is_text(toml: Callable[[str], str]) -> None:
+    """An address is no number, for all its 0x; quotes may be left out, and do no harm."""
+    for word in (GOOD_WALLET, f'"{GOOD_WALLET}"'):
+        assert load(toml(FILE), "-set", f"venue.wallet={word}").settings.venue.wallet == GOOD_WALLET
+    digits = "1" * 64
+    assert load(toml(FILE), "-set", f"venue.private_key={digits}").settings.venue.private_key.reveal() == digits
+    assert load(toml(FILE), "-set", "venue.tag=7").settings.venue.tag == "7"
+    assert load(toml(FILE), "-set", "cells[0].underlying=BTC").settings.cells[0].underlying == "BTC"
+
+
+def test_who_quotes_nothing_need_not_say_what(toml: Callable[[str], str]) -> None:
+    """Neither a missing nor a wrong choice is spoken of then; everything else is."""
+    for argv in ([], [toml('[[cells]]\nunderlying = "BTC"\nexpiries = ["soon"]')]):
+        assert config.load(argv, {}, is_choice_needed=False).settings.cells
+    with pytest.raises(ConfigError, match=r"venue\.tag"):
+        config.load(["-set", "venue.tag=a-b"], {}, is_choice_needed=False)
+
+
 @pytest.mark.parametrize(
     ("extra", "live", "test"),
     [([], True, False), (["-paper"], False, False), (["-test"], False, True), (["-live"], True, False)],

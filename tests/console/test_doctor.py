@@ -41,6 +41,15 @@ def test_a_port_in_use_is_found(toml: Callable[[str], str]) -> None:
     assert f"127.0.0.1:{port} cannot be bound" in finding.text
 
 
+def test_a_missing_expiry_does_not_hide_a_port_in_use(toml: Callable[[str], str]) -> None:
+    """A file is looked at before it is complete: both are told."""
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        found = bad([toml(f"[status]\nport = {busy.getsockname()[1]}\n")])
+    assert [finding.what for finding in found] == ["configuration", "configuration", "status.port"]
+
+
 def test_a_key_file_open_to_others_is_found(toml: Callable[[str], str], tmp_path: Path) -> None:
     """With the command that mends it; a missing one is found too."""
     key = tmp_path / "key"

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from console_kit import gone, told
 
 from actors.console.cli import main
 from actors.console.report_surface import report_surface
@@ -49,6 +50,13 @@ def test_the_numbers_are_written_and_printed(
     assert all(row["underlying"] == "ETH" and row["quotes"] >= 35 and row["svi"]["b"] > 0 for row in summary["expiries"])
     printed = " ".join(capsys.readouterr().out.split())
     assert f"inside bid/ask: {summary['inside_core']:.2%} of core quotes" in printed
+
+
+def test_a_reader_that_goes_away_is_no_error(small: Path, tmp_path: Path) -> None:
+    """As with `| head -1`: the JSON is written before anything is printed."""
+    out = tmp_path / "surface.json"
+    assert told(["report", "surface", "--chain", str(small), "--json", str(out)], gone()) == (0, "")
+    assert out.exists()
 
 
 def test_pictures_hold_market_fit_and_our_quotes(small: Path, tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import pickle
+import random
 import string
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -119,6 +121,64 @@ def test_a_key_in_the_wrong_place_on_the_command_line_is_not_printed(capsys: pyt
         assert GOOD_KEY[2:] not in out + err
 
 
+CELL = '[[cells]]\nexpiries = ["20261225"]\nall_strikes = true\n'
+ON_TESTNET = f'[venue]\ntest = true\nwallet = "{GOOD_WALLET}"\n'
+STRAY: dict[str, Callable[[str], tuple[str, list[str], dict[str, str]]]] = {
+    "private_key_file": lambda key: (f'{ON_TESTNET}private_key_file = "{key}"\n{CELL}', [], {}),
+    "keystore": lambda key: (f'{ON_TESTNET}keystore = "{key}"\n{CELL}', [], {}),
+    "keystore without 0x": lambda key: (f'{ON_TESTNET}keystore = "{key[2:]}"\n{CELL}', [], {}),
+    "several venues": lambda key: (f'[[venue]]\nprivate_key = "{key}"\n{CELL}', [], {}),
+    "venue": lambda key: (f'venue = "{key}"\n{CELL}', [], {}),
+    "subaccount": lambda key: (f'[venue]\nsubaccount = "{key}"\n{CELL}', [], {}),
+    "subaccount without quotes": lambda key: (f"[venue]\nsubaccount = {key}\n{CELL}", [], {}),
+    "tag": lambda key: (f'[venue]\ntag = "{key}"\n{CELL}', [], {}),
+    "set wallet": lambda key: (CELL, ["-set", f"venue.wallet={key}"], {}),
+    "set subaccount": lambda key: (CELL, ["-set", f"venue.subaccount={key}"], {}),
+    "key file of the environment": lambda key: (f"{ON_TESTNET}{CELL}", [], {"DERIVE_PRIVATE_KEY_FILE": key}),
+    "wallet of the environment": lambda key: (CELL, [], {"DERIVE_WALLET_ADDRESS": key}),
+    "subaccount of the environment": lambda key: (CELL, [], {"DERIVE_SUBACCOUNT_ID": key}),
+    "deribit's key file": lambda key: (
+        f'[venue]\nexchange = "deribit"\ntest = true\n{CELL}', [], {"DERIBIT_PRIVATE_KEY_FILE": f"my-id:{key[2:34]}"}
+    ),
+    "deribit's key file of the file": lambda key: (
+        f'[venue]\nexchange = "deribit"\ntest = true\nprivate_key_file = "my-id:{key[2:34]}"\n{CELL}', [], {}
+    ),
+    "deribit's key as a word": lambda key: (CELL, [f"my-id:{key[2:34]}"], {}),
+    "deribit's key to set": lambda key: (CELL, ["-set", f"my-id:{key[2:34]}"], {}),
+}  # fmt: skip
+"""Where a key may end up by mistake: the file's text, further words, the environment."""
+
+
+@pytest.mark.parametrize("command", ["run", "doctor"])
+@pytest.mark.parametrize("place", STRAY)
+def test_a_key_in_the_wrong_place_is_refused_and_no_piece_of_it_printed(
+    place: str,
+    command: str,
+    toml: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not twelve digits in a row, hex or decimal, whatever is complained of. The key is new, so nothing knows it yet."""
+    key = f"0x{random.SystemRandom().getrandbits(252) | 1 << 251:064x}"
+    text, words, environ = STRAY[place](key)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert cli.main([command, toml(text), *words]) == (2 if command == "run" else 1)
+    out, err = capsys.readouterr()
+    shown = "".join((out + err).split())
+    for form in (key[2:], str(int(key, 16))):
+        assert not [at for at in range(len(form) - 11) if form[at : at + 12] in shown]
+
+
+def test_a_key_in_place_of_its_file_is_not_in_the_plan(toml: Callable[[str], str]) -> None:
+    """On paper no key is read, so nobody refuses it; the list of values in force blanks it."""
+    for exchange, key in (("derive", f"0x{random.SystemRandom().getrandbits(252):064x}"), ("deribit", "my-id:Xk3jPq9Lm2sT")):
+        argv = [toml(f'[venue]\nexchange = "{exchange}"\nprivate_key_file = "{key}"\n{CELL}')]
+        (row,) = (row for row in plan.configuration(config.load(argv, {})) if row.path == "venue.private_key_file")
+        assert "secret" in row.value
+        assert not any(part in row.value for part in (key, key[-12:]))
+
+
 # -- files and keystores
 
 
@@ -147,6 +207,28 @@ def test_a_bad_key_file_is_told_without_its_content(tmp_path: Path, content: str
         keys.unlock(VenueSettings(private_key_file=str(file)), lambda prompt: "")
     assert expected in str(caught.value)
     assert not content or str(content) not in str(caught.value)
+
+
+def test_a_key_file_that_can_be_none_is_told(tmp_path: Path) -> None:
+    """A folder, and the home of somebody who is not there."""
+    for path, expected in ((str(tmp_path), "is no file"), ("~nobody-at-all/key", "is no path"), ("a\0/b", "is no path")):
+        with pytest.raises(ConfigError, match=expected):
+            keys.unlock(VenueSettings(private_key_file=path), lambda prompt: "")
+
+
+def test_a_keystore_without_a_terminal_asks_for_the_password_file(tmp_path: Path) -> None:
+    """Under a service manager nobody types; and nobody is asked for the password of a keystore that is not there."""
+
+    def no_terminal(prompt: str) -> str:
+        raise EOFError
+
+    store = tmp_path / "keystore.json"
+    store.write_text("{}")
+    with pytest.raises(ConfigError, match="keystore_password_file: is missing, and no terminal to ask"):
+        keys.unlock(VenueSettings(keystore=str(store)), no_terminal)
+    for path in (f"{store}x", "~nobody-at-all/keystore.json"):
+        with pytest.raises(ConfigError, match=f"keystore {path}: no such file"):
+            keys.unlock(VenueSettings(keystore=path), lambda prompt: pytest.fail("asked"))
 
 
 def test_a_missing_key_file_is_told(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ import attrs
 import msgspec
 import trio
 
+from actors.console.flags import OneLineParser
+from actors.console.places import unwritable
 from actors.trading.errors import ConfigError
 from actors.trading.svi import SviSlice
 from actors.venues.derive.sites import PAPER_CHAIN
@@ -268,12 +270,14 @@ def ready_line(exchange: Exchange, host: str, port: int) -> dict[str, Any]:
 
 
 def parser() -> argparse.ArgumentParser:
-    command = argparse.ArgumentParser(prog="strikemaker paper", description="Run the built-in paper exchange alone.")
+    command = OneLineParser(
+        "strikemaker paper", description="Run the built-in paper exchange alone.", allow_abbrev=False
+    )
     command.add_argument("--venue", default="derive", help="whose language it speaks: derive or deribit")
     command.add_argument("--host", default="127.0.0.1", help="loopback address to listen on")
     command.add_argument("--port", type=int, default=0, help="0: any free port")
     command.add_argument("--seed", type=int, default=1, help="seed of the world, the keys and the faults")
-    command.add_argument("--underlying", action="append", help="ETH or BTC; may be repeated (ETH)")
+    command.add_argument("--underlying", action="append", help="ETH or BTC, on Deribit others too; may be repeated (ETH)")
     command.add_argument("--chain", default="", help="recorded chain to load instead of the synthetic world")
     command.add_argument("--speed", type=float, default=1.0, help="how much faster the world runs than the clock")
     command.add_argument("--frozen", action="store_true", help="a market that does not move")
@@ -304,12 +308,13 @@ def settings_of(options: argparse.Namespace) -> PaperRun:
         raise ConfigError(f"--port {options.port}: give 0 (any free port) to 65535")
     if options.accounts < 1:
         raise ConfigError(f"--accounts {options.accounts}: give 1 or more")
-    if options.ledger is not None and not options.ledger.absolute().parent.is_dir():
-        raise ConfigError(f"--ledger {options.ledger}: its folder does not exist; make it first")
+    problem = unwritable(options.ledger or "")
+    if problem:
+        raise ConfigError(f"--ledger {options.ledger}: {problem}")
     return PaperRun(
         venue=options.venue,
         seed=options.seed,
-        underlyings=tuple(options.underlying or ("ETH",)),
+        underlyings=tuple(dict.fromkeys(options.underlying or ("ETH",))),
         tier=options.tier,
         speed=options.speed,
         frozen=options.frozen,
@@ -333,19 +338,26 @@ def print_ready(line: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def carry_out(argv: Sequence[str] | None) -> int:
+    """Serves until told to stop; an exit code. ConfigError for what cannot be."""
     options = parser().parse_args(argv)
+    run = settings_of(options)
     try:
-        run = settings_of(options)
         trio.run(
             lambda: run_paper(
                 run, host=options.host, port=options.port, ready=print_ready, linger_s=options.linger_s
             )
         )
-    except ConfigError as wrong:
-        sys.stderr.write(f"{wrong}\n")
-        return 2
     except OSError as wrong:
         sys.stderr.write(f"paper exchange: cannot listen on {options.host}:{options.port}: {wrong.strerror}\n")
         return 3
     return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The same for who started this module by itself, as a run does, which tells its operator the last line."""
+    try:
+        return carry_out(argv)
+    except ConfigError as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        return 2
