@@ -37,6 +37,7 @@ async def begin(desk: OrderDesk, protection: Protection, facts: AccountFacts | N
         logger.warning("no mass quotes: their protection was refused ({})", refusal)
         mass.is_on = False
         protection.relent()
+        await protection.set_up()
         return "orders"
     desk.quote_in_mass(mass)
     return "mass"

@@ -141,3 +141,23 @@ async def test_mass_quotes_that_are_not_granted_are_one_clear_line(autojump_cloc
 
 def first(error: BaseException) -> BaseException:
     return first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def test_single_orders_have_their_own_protection_where_that_of_mass_quotes_is_refused(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Orders are sent under protection that was never set, else."""
+    settings = AUTO.settings()
+    settings.cells[0].mmp = MmpSettings(enabled=True, interval_s=5, frozen_s=10, amount_limit=50)
+    async with open_stage(ORDERS.paper()) as stage:
+        stage.exchange.faults.refuse("private/set_mmp_config", 11050, "no groups for you", count=1)
+        cell = stage.cell(settings)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cell.run)
+            await quoting(cell)
+            account = stage.exchange.engine.account(ACCOUNT)
+            assert list(account.guards) == [("eth_usd", "")]
+            assert all(order.mmp for order in account.open_orders.values())
+            assert not methods(stage)["private/mass_quote"]
+            nursery.cancel_scope.cancel()
+        assert cell.proof.confirmed
