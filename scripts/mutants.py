@@ -321,6 +321,62 @@ DEFECTS = (
         "        if switch is None:\n",
         {"deribit": WIRE["deribit"]},
     ),
+    Defect(
+        "leave room to what is gone",
+        "actors/truth.py",
+        "            self.desk.clerk.touched(order.instrument)  # its room",
+        "            # its room",
+        on_each("tests/cell/test_room_given_back.py -k 'not deribit'", "tests/cell/test_room_given_back.py -k deribit"),
+    ),
+    Defect(
+        "quote without our own channels",
+        "actors/truth.py",
+        "        if vital:\n",
+        "        if not channels:\n",
+        on_each("tests/cell/test_channels.py -k 'not deribit'", "tests/cell/test_channels.py -k deribit"),
+    ),
+    Defect(
+        "count a hedge against max_exposure",
+        "actors/truth.py",
+        " & self.desk.instruments.keys():\n",
+        ":\n",
+        on_each("tests/cell/test_hedges.py -k 'not deribit'", "tests/cell/test_hedges.py -k deribit"),
+    ),
+    Defect(
+        "ask again at once for what was refused",
+        "actors/quoter.py",
+        "return not (waits or self._was_refused())",
+        "return not waits",
+        on_each("tests/cell/test_refusals.py -k 'not deribit'", "tests/cell/test_refusals.py -k deribit"),
+    ),
+    Defect(
+        "quote around a dead mark",
+        "actors/quoter.py",
+        "        if ticker_age > self._max_ticker_age_s:\n",
+        "        if ticker_age < 0:\n",
+        on_each("tests/cell/test_old_tickers.py -k 'not deribit'", "tests/cell/test_old_tickers.py -k deribit"),
+    ),
+    Defect(
+        "a broken Greek limit is no limit",
+        "actors/risk.py",
+        "    return math.floor(max(-UNLIMITED, min(UNLIMITED, room / step)) + 1e-9)\n",
+        "    return int(UNLIMITED) if math.isinf(room) else math.floor(room / step + 1e-9)\n",
+        on_both("tests/cell/test_greek_gate.py"),
+    ),
+    Defect(
+        "trust what the venue's clock was an hour ago",
+        "actors/clock.py",
+        "        if now >= self._turn_at:\n",
+        "        if self._turn_at == -math.inf:\n",
+        on_both("tests/cell/test_clock.py"),
+    ),
+    Defect(
+        "edit what was born in a mass quote",
+        "actors/mass_quoting.py",
+        '    desk.link.drop("mass quotes are withdrawn")\n',
+        "",
+        {"deribit": "tests/cell/test_mass_quoting.py"},
+    ),
 )
 
 
