@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import IO
 
 import attrs
 import trio
@@ -67,8 +68,9 @@ async def work(child: Child) -> Farewell:
     clock = Clock()
     journal = Journal(Path(birth.folder) / "journal-guard.jsonl", clock.now_ns)
     async with trio.open_nursery() as nursery:
+        with contextlib.suppress(OSError):  # whoever is dead, nobody removes the folder in which we may have to write
+            nursery.start_soon(_keep_open, hold(Path(birth.folder)))
         await nursery.start(journal.run)
-        nursery.start_soon(_stay, Path(birth.folder))
         async with RestLink(birth.access.rest_form(clock), birth.settings.venue.request_timeout_s) as rest:
             sweeper = Sweeper(birth.settings, birth.access, clock, rest)
             nursery.start_soon(_get_ready, child, sweeper)
@@ -83,9 +85,8 @@ async def work(child: Child) -> Farewell:
     return farewell
 
 
-async def _stay(folder: Path) -> None:
-    """Nobody removes the run's folder while we may still have to write there, however long the supervisor has been gone."""
-    with contextlib.suppress(OSError), hold(folder):
+async def _keep_open(file: IO[bytes]) -> None:
+    with file:
         await trio.sleep_forever()
 
 
