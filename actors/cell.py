@@ -99,6 +99,7 @@ class Cell:
         self.no_room: dict[str, str] = {}
         self.most_instruments = 1 << 30
         self._allotted_at: float | None = None
+        self._allotted_to = 0
         self.restarts = 0
         self.stalls = StallWatch()
         self.proof = Proof(False, None, "never asked")
@@ -176,15 +177,12 @@ class Cell:
                     for name in list(self.instruments):
                         quoters.start_soon(self._keep_quoting, name)
                     quoters.start_soon(self._follow_listing, quoters)
-                    quoters.start_soon(self._refresh)
-                    quoters.start_soon(self.crier.cry)
-                    quoters.start_soon(self._reallot)
-                    quoters.start_soon(self.watch.keep)
-                    quoters.start_soon(self.protection.keep)
-                    quoters.start_soon(self.valuation.fit)
-                    quoters.start_soon(self.valuation.measure)
-                    quoters.start_soon(self.valuation.comparison.keep)
-                    if not self.dialect.lists_by_channel and self.settings.all_strikes:
+                    value, comparison = self.valuation, self.valuation.comparison
+                    for job in (self._refresh, self.crier.cry, self._reallot, value.fit, value.measure, comparison.keep):
+                        quoters.start_soon(job)
+                    for watch in (self.watch.keep, self.protection.keep):
+                        quoters.start_soon(watch)
+                    if self.settings.all_strikes:
                         quoters.start_soon(self.market.watch_listing)
             finally:
                 self.phase = "stopping"
@@ -200,7 +198,7 @@ class Cell:
             raise VenueUnreachable(f"{self.access.exchange} ({self.access.network}): no connection in {patience_s:g} s")
         await self.watch.compare_clocks()
         self.phase = "loading instruments"
-        self.chosen = choose(self.settings, await self.market.load(), self.clock.now_s())
+        self.chosen = choose(self.settings, await self.market.load(), self.clock.now_s(), is_running=True)
         chosen = list(self.chosen.instruments)
         self._set_limits(chosen[0])
         await self.market.follow(chosen)
@@ -283,12 +281,14 @@ class Cell:
                 self.crier.tell(list(self.quoters)[part::slices])
 
     async def _reallot(self) -> None:
-        """The money moves: where not everybody has room, it goes to those nearest now, after moves worth a change."""
+        """The money moves: where not everybody has room, it goes to those nearest now, after moves worth a change. Who has
+        ended leaves his to the others, and who was listed needs his part of the renewals."""
         while True:
             await trio.sleep(REALLOT_S)
             index = self.market.index.price
-            if self.no_room and index is not None and abs(index / (self._allotted_at or 1e-9) - 1) > REALLOT_MOVE:
-                self._allot()
+            has_moved = index is not None and abs(index / (self._allotted_at or 1e-9) - 1) > REALLOT_MOVE
+            if len(self._living()) != self._allotted_to or (self.no_room and has_moved):
+                self._set_lives()
                 self._tell_all()
 
     # -- choosing and admitting
@@ -312,9 +312,10 @@ class Cell:
 
     def _allot(self) -> None:
         """Room for those nearest the money first, when `max_exposure` cannot hold everybody."""
-        reference = self._allotted_at = self.market.index.price
+        reference, living = self.market.index.price, self._living()
+        self._allotted_at, self._allotted_to = reference, len(living)
         granted = allot_exposure(
-            self.instruments.values(),
+            living,
             reference,
             self.settings.limits,
             size=self.settings.quoting.size,
@@ -324,6 +325,10 @@ class Cell:
         for name in self._farthest(reference, [n for n in granted if n not in self.no_room]):
             self.no_room[name] = "its renewals would take more than a quarter of the request budget"
         self.risk.exposure.caps = dict.fromkeys(self.no_room, 0)
+
+    def _living(self) -> list[Instrument]:
+        """Those that may still be quoted."""
+        return [one for name, one in self.instruments.items() if name not in self.ended and name not in self.quarantined]
 
     def _farthest(self, reference: float | None, names: list[str]) -> list[str]:
         """Those beyond `most_instruments`, farthest from the money first to go."""
@@ -450,7 +455,7 @@ class Cell:
     def _set_lives(self) -> None:
         """The shortest signature life whose renewals fit a quarter of the budget; what does not fit is not quoted."""
         life = shortest_life(
-            2 * len(self.instruments),
+            2 * len(self._living()),
             self.desk.budget.per_second(Pool.MATCHING),
             mmp=self.settings.mmp.enabled,
             ceiling_s=self.settings.quoting.order_life_s,

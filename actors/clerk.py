@@ -24,7 +24,7 @@ from actors.risk import Risk
 from actors.trading.actions import ActionKind
 from actors.trading.errors import VenueRefused
 from actors.trading.instruments import ASK, BID, Instrument, Side
-from actors.trading.orders import Order, OrderState, OrderTable
+from actors.trading.orders import PLACING, Order, OrderState, OrderTable
 from actors.trading.quotes import QuotePair, Terms
 from actors.venues.dialect import (
     AccountState,
@@ -107,7 +107,7 @@ class Clerk:
         self._applying = False
         self.unknown_bell = Doorbell()
         self.refused_since: dict[tuple[str, Side], float] = {}
-        """Since when a side has been refused (trio's clock), until an order of it is taken or seen at rest."""
+        """Since when a side has been refused (trio's clock), until an order of it is taken or rests as wished."""
         self.refused_at: dict[str, float] = {}
         """By instrument: when the venue last refused what we wished there (trio's clock)."""
         self.fatal: VenueRefused | None = None
@@ -247,20 +247,26 @@ class Clerk:
         self.touched(order.instrument)
 
     def tried(self, pair: QuotePair, now: float, patience_s: float) -> QuotePair:
-        """What of it is to be tried: only the one side that has been refused for longer than that and does not rest, if any.
+        """What of it is to be tried, where a side has been refused for longer than that.
 
-        Half a quote is a bet; and the other half placed and pulled at each look costs what moves are paid from.
+        Nothing while that side rests at a price that is no longer wanted: it goes, and with it the other, for half a quote
+        is a bet. Then only that side, until it is taken: the other one placed and pulled at each look costs what moves are
+        paid from.
         """
         since, name = self.refused_since, pair.instrument
         if not since or pair.bid is None or pair.ask is None:
             return pair
-        for order in self.orders.working(name):
-            if order.state.is_live and order.state is not OrderState.PLACING:
+        rests = [order for order in self.orders.working(name) if order.state.is_live and order.state is not PLACING]
+        for order in rests:
+            wanted = pair.side(order.side)
+            if wanted is not None and (order.price, order.remaining) == (wanted.price, wanted.amount):
                 since.pop((name, order.side), None)
         late = [side for side in (BID, ASK) if now - since.get((name, side), now) > patience_s]
-        if len(late) != 1:
+        bid, ask = (pair.bid if BID in late else None), (pair.ask if ASK in late else None)
+        if any(order.side in late for order in rests):
+            bid = ask = None
+        elif len(late) != 1:
             return pair
-        bid, ask = (pair.bid, None) if late == [BID] else (None, pair.ask)
         return msgspec.structs.replace(pair, bid=bid, ask=ask, reason="one side is refused again and again")
 
     def bulk_answered(self, posted: Posted) -> None:
@@ -293,6 +299,7 @@ class Clerk:
         self._react(code, order, answer)
         if answer.action is not ActionKind.CANCEL:
             self.refused_at[order.instrument] = now
+            self.refused_since.setdefault((order.instrument, order.side), now)
         if answer.action is ActionKind.CANCEL:
             if unread:
                 self.orders.untouched(order)
@@ -308,7 +315,6 @@ class Clerk:
                 self.orders.lost(order, now)
         else:
             self.orders.refused(order, meaning, self._clock.now_ms())
-            self.refused_since.setdefault((order.instrument, order.side), now)
             if old is not None and unread and not outcome.old_gone:
                 self.orders.untouched(old)
             elif old is not None:

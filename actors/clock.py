@@ -63,6 +63,11 @@ class Clock:
             return self.now_ms()
         return math.floor(self._venue_ahead_ms + (trio.current_time() if now is None else now) * 1000)
 
+    def behind_s(self) -> float:
+        """By how much our clock is behind the venue's at least; below zero where nothing shows that it is. One that is ahead
+        makes all that comes look old."""
+        return -math.inf if self._venue_ahead_ms == -math.inf else (self.venue_ms() - self.now_ms()) / 1000
+
     def jumped(self) -> float:
         """Seconds by which the wall clock and trio's clock have parted since the last call; 0 at the first."""
         wall, mono = self.wall_ns(), trio.current_time()

@@ -123,14 +123,20 @@ class MarketData:
         self._report(await self.link.follow(self.dialect.subscribe(channels, private=False)))
 
     async def watch_listing(self) -> None:
-        """New strikes: asked for where the venue does not announce them."""
+        """New strikes: asked for where the venue does not announce them, and else after each connection but the first: what
+        was announced meanwhile nobody heard."""
+        heard = self.link.epoch
         while True:
             await trio.sleep(RELIST_S)
+            epoch = self.link.epoch
+            if self.dialect.lists_by_channel and epoch == heard:
+                continue
             try:
                 known = set(self.listing)
                 for instrument in await self.load():
                     if instrument.name not in known and self._wanted(instrument):
                         self._on_listed(instrument)
+                heard = epoch
             except (VenueUnreachable, OutcomeUnknown, VenueRefused) as exc:
                 logger.warning("listing could not be read again: {}", exc)
 

@@ -35,7 +35,9 @@ async def preflight(settings: Settings, access: Access) -> AccountFacts:
 
     Raises ConfigError, VenueRefused, VenueUnreachable.
     """
-    await look_at_all(settings, access)
+    for cell, found in zip(settings.cells, await look_at_all(settings, access), strict=True):
+        if cell.expiries:  # `nearest` means the same day to every life of a cell: another's may be the next
+            cell.expiries = list(found.chosen.expiries)
     facts = await ask_account(settings, access)
     for cell in settings.cells:
         require_rights(cell, facts)

@@ -124,8 +124,14 @@ def snapshot(cell: Cell, gathered: Gathered | None = None) -> CellSnapshot:
         stalls=cell.stalls.stalls,
         worst_stall_ms=cell.stalls.worst_cpu_s * 1000,
         quarantined=sorted(cell.quarantined),
-        warnings=[*cell.risk.halts.values(), *desk.blocks.values()],
+        warnings=[*cell.risk.halts.values(), *desk.blocks.values(), *_has_ended(cell)],
     )
+
+
+def _has_ended(cell: Cell) -> list[str]:
+    """A cell does not move on to another expiry: whoever watches is to know that it quotes no more."""
+    is_over = bool(cell.instruments) and cell.ended.keys() >= cell.instruments.keys()
+    return ["all its instruments have ended: nothing is quoted any more"] if is_over else []
 
 
 def figures(cell: Cell) -> dict[str, Any]:
@@ -226,7 +232,7 @@ def _state(cell: Cell, name: str, bid: Order | None, ask: Order | None) -> str:
 
 
 def _wanted(cell: Cell, name: str) -> int:
-    wish = cell.quoters[name].wish
+    wish = None if name in cell.ended or name in cell.quarantined else cell.quoters[name].wish
     return 0 if wish is None else (wish.bid is not None) + (wish.ask is not None)
 
 

@@ -191,7 +191,8 @@ class Truth:
         # A hedge in the perpetual, or what another cell holds, comes in steps of its own and counts against other limits.
         for name in (exposure.positions.keys() | positions.keys()) & self.desk.instruments.keys():
             known, told = exposure.position(name), positions.get(name, 0)
-            if known != told and name in exposure.positions:
+            is_settled = told == 0 and 0 < self.desk.instruments[name].expiry_s <= self._clock.now_s()
+            if known != told and name in exposure.positions and not is_settled:
                 self._alarm(f"position of {name}: we had {known} steps, the venue says {told}")
             exposure.set_position(name, told)
 

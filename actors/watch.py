@@ -16,10 +16,12 @@ from actors.console.settings import QuotingSettings
 from actors.market_data import MarketData
 from actors.order_desk import OrderDesk
 from actors.risk import Risk
-from actors.trading.errors import ClockWrong
+from actors.trading.errors import ClockWrong, NotGranted
+from actors.trading.lives import SHORTEST_S
 
 WATCH_S = 0.1
 """How often is looked."""
+CLOCK_BEHIND = "this machine's clock is behind the venue's: set it right (NTP)"
 LONG_PAUSE_S = 1.0
 """A loop that did not turn for this long has slept; what came in meanwhile is old."""
 
@@ -51,8 +53,11 @@ class Watch:
             before = trio.current_time()
             await trio.sleep(WATCH_S)
             self._wake_from(trio.current_time() - before - WATCH_S)
+            if self._key_ends():
+                self._clerk.give_up(NotGranted(0, "the session key ends in minutes: register another and start again"))
             if self._clerk.fatal is not None:
                 raise self._clerk.fatal
+            self._halt_if("clock", self._clock.behind_s() > self._max_skew_s, CLOCK_BEHIND)
             link = self._market.link
             self._halt_if("market data", not link.is_up, f"market data link {link.state}")
             is_stale = self._market.index_age_s() > self._quoting.max_index_age_s
@@ -61,6 +66,12 @@ class Watch:
             if abs(jump_s) > self._max_skew_s:
                 logger.warning("the wall clock jumped by {:.1f} s: asking the venue again", jump_s)
                 self._desk.link.drop("the wall clock jumped")
+
+    def _key_ends(self) -> bool:
+        """Its end is nearer than the shortest life of an order. Who goes while it still cancels and asks leaves with a
+        proof, and nobody has another key."""
+        end_s = self._desk.key_expires_s
+        return bool(end_s) and self._clock.venue_ms() / 1000 > end_s - SHORTEST_S
 
     async def compare_clocks(self) -> None:
         """The venue's clock against ours, over the public link. ClockWrong when they are too far apart."""

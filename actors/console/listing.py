@@ -20,7 +20,7 @@ from actors.console.checks import EXPIRY_WORDS
 from actors.console.settings import CellSettings
 from actors.trading.errors import ConfigError
 from actors.trading.instruments import Instrument, decimal_text
-from actors.venues.names import expiry_text, parse_expiry, parse_strike, plain_strike
+from actors.venues.names import expiry_text, parse_expiry, parse_name, parse_strike, plain_strike
 
 SOON_S = 3600.0
 """`nearest` passes over an expiry with less than this left to quote: it would be gone before it was watched."""
@@ -36,11 +36,16 @@ class Chosen:
     expiries: tuple[str, ...]
 
 
-def choose(cell: CellSettings, listed: Iterable[Instrument], now_s: float) -> Chosen:
-    """ConfigError with every problem: what is not listed (and what is), and sizes that the instruments cannot carry."""
+def choose(cell: CellSettings, listed: Iterable[Instrument], now_s: float, *, is_running: bool = False) -> Chosen:
+    """ConfigError with every problem: what is not listed (and what is), and sizes that the instruments cannot carry.
+
+    `is_running`: all of it was listed when the run began; what has ended since is no mistake while something is left.
+    """
     options = sorted((one for one in listed if one.kind is not None), key=_place)
     if not options:
         raise ConfigError(f"underlying: the venue lists no options on {cell.underlying}; choose another")
+    if is_running:
+        cell = _what_is_left(cell, now_s)
     problems: list[str] = []
     picked = _by_name(cell, options, problems) if cell.instruments else _by_strike(cell, options, now_s, problems)
     for problem in size_problems(cell, picked):
@@ -49,6 +54,13 @@ def choose(cell: CellSettings, listed: Iterable[Instrument], now_s: float) -> Ch
     if problems:
         raise ConfigError(*problems)
     return Chosen(tuple(picked), tuple(dict.fromkeys(expiry_of(one) for one in picked)))
+
+
+def _what_is_left(cell: CellSettings, now_s: float) -> CellSettings:
+    """Without what has ended; as it was if that is all of it."""
+    days = [day for day in cell.expiries if day in EXPIRY_WORDS or parse_expiry(day) > now_s]
+    names = [name for name in cell.instruments if parse_name(name).expiry_s > now_s]
+    return attrs.evolve(cell, expiries=days or cell.expiries, instruments=names or cell.instruments)
 
 
 def expiry_of(instrument: Instrument) -> str:

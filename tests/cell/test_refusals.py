@@ -173,7 +173,7 @@ async def test_a_side_that_was_refused_and_is_taken_again_is_refused_no_more(
 
 
 async def test_a_refusal_of_one_side_is_no_refusal_of_the_other(autojump_clock: trio.testing.MockClock) -> None:
-    """The ask could not be moved and rests where it was; the bid that is filled meanwhile was never refused."""
+    """The ask could not be moved, and rests where it is wanted again; the bid that is filled meanwhile was never refused."""
     strategy = Placed()
     async with still(DERIVE, strategy) as (stage, cell):
         name = next(iter(cell.instruments))
@@ -184,6 +184,7 @@ async def test_a_refusal_of_one_side_is_no_refusal_of_the_other(autojump_clock: 
         await trio.sleep(10)
         assert set(cell.clerk.refused_since) == {(name, ASK)}
         assert stands(cell, name) == {BID, ASK}
+        strategy.ask_ticks = 0
         before = len(stage.exchange.ledger.records)
         strike(stage, held(cell, name, BID))
         await trio.sleep(3)
@@ -242,23 +243,28 @@ async def test_while_the_refused_side_is_on_its_way_the_other_one_waits(autojump
             assert not cell.orders.working(name, BID)
 
 
-async def test_a_side_that_cannot_be_moved_but_rests_is_no_missing_half(autojump_clock: trio.testing.MockClock) -> None:
-    """However long its moves have been refused: when it is filled at last, its successor has not been refused once."""
+@pytest.mark.parametrize(("form", "method", "code"), MOVES, ids=str)
+async def test_what_cannot_be_moved_does_not_rest_at_its_old_price_for_ever(
+    form: Form, method: str, code: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Whatever the reason: after a while it goes, and what is wanted is placed anew."""
     strategy = Placed()
-    async with still(DERIVE, strategy) as (stage, cell):
+    async with still(form, strategy) as (stage, cell):
         name = next(iter(cell.instruments))
         deafen(stage)
-        stage.exchange.faults.refuse("private/replace", -32602, "refused", count=None)
+        old = held(cell, name, ASK)
+        if form is MASS:  # there a place is the same request
+            stage.exchange.faults.refuse(method, code, "refused", count=8)
+        else:
+            stage.exchange.faults.refuse(method, code, "refused", count=None)
         strategy.ask_ticks = 5
-        for _ in range(10):
+        for look in range(16):
             cell.market.on_changed(name, trio.current_time())
             await trio.sleep(0.5)
+            assert old.state.is_live or look >= 4
+        assert not old.state.is_live
         assert stands(cell, name) == {BID, ASK}
-        before = len(stage.exchange.ledger.records)
-        strike(stage, held(cell, name, ASK))
-        await trio.sleep(1)
-        assert in_order(stage, before) == ["private/order"]
-        assert stands(cell, name) == {BID, ASK}
+        assert held(cell, name, ASK).price != old.price
 
 
 @in_every_form
