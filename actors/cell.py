@@ -281,8 +281,7 @@ class Cell:
                 self.crier.tell(list(self.quoters)[part::slices])
 
     async def _reallot(self) -> None:
-        """The money moves: where not everybody has room, it goes to those nearest now, after moves worth a change. Who has
-        ended leaves his to the others, and who was listed needs his part of the renewals."""
+        """Where not everybody has room it goes to those nearest now, and from who has ended to the others; renewals too."""
         while True:
             await trio.sleep(REALLOT_S)
             index = self.market.index.price

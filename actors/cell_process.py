@@ -25,6 +25,7 @@ from actors.reports import Roll, figures, gather_in_turns, snapshot
 from actors.trading.errors import (
     ClockWrong,
     ConfigError,
+    NotGranted,
     StrikemakerError,
     VenueRefused,
     VenueUnreachable,
@@ -162,18 +163,20 @@ def _farewell(cell: Cell, failure: Exception | None) -> Farewell:
         nothing_sent=proof.nothing_sent,
         text=text,
         figures=msgspec.to_builtins(figures(cell)) | {"took_s": proof.took_s},
-        fatal=_fatal(failure),
+        fatal=_fatal(failure, cell),
     )
 
 
-def _fatal(failure: Exception | None) -> int:
-    """The exit code of what no restart can mend; 0 for what one can."""
+def _fatal(failure: Exception | None, cell: Cell) -> int:
+    """The exit code of what no restart can mend; 0 for what one can: a venue that was busy, a connection that broke."""
     match failure:
         case ConfigError() | ClockWrong():
             return Exit.BAD_INPUT
-        case VenueRefused():
+        case NotGranted():
             return Exit.REFUSED
-        case VenueUnreachable():
+        case VenueRefused() if cell.dialect.is_fatal(failure.code):
+            return Exit.REFUSED
+        case VenueUnreachable() if not cell.market.link.epoch:
             return Exit.UNREACHABLE
         case _:
             return 0

@@ -156,23 +156,17 @@ def _is_gone(birth: Birth) -> Callable[[], bool]:
 
 
 async def _get_ready(child: Child, sweeper: Sweeper) -> None:
-    """Says Ready only once the venue has answered this process: a guard that cannot log in guards nothing.
-
-    The listing may come later.
-    """
-    is_ready, pause = False, FIRST_PAUSE_S
+    """Says Ready only once the venue has answered this process: a guard that cannot log in guards nothing."""
+    pause = FIRST_PAUSE_S
     while True:
         try:
             await sweeper.identify()
-            if not is_ready:
-                child.pipe.send(Ready("guard"))
-                is_ready = True
-            await sweeper.learn()
         except Exception as exc:  # whatever it is: beside us the proof may be on its way, and would end with us
             logger.warning("guard cannot reach its account yet: {!r}", exc)
             await trio.sleep(pause)
             pause = min(LONGEST_PAUSE_S, pause * 2)
         else:
+            child.pipe.send(Ready("guard"))
             return
 
 

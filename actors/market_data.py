@@ -35,6 +35,11 @@ from actors.venues.protocol import Notice
 
 FEED_LAG_MS = 250
 """A book that is sent when it changes is sent within this (every 100 ms, and travel)."""
+AHEAD_MS = 5_000
+"""A stamp further ahead than this of every clock we know is none: believed, it would stop all later news as overtaken, and
+move the venue's clock, by which proofs are judged."""
+LEAP = 2.0
+"""An index that at once doubles or halves is believed when the next print says so too."""
 RELIST_S = 30.0
 """How often the listing is asked again where the venue does not announce new strikes."""
 
@@ -93,6 +98,10 @@ class MarketData:
         self.venue_open = True
         self.venue_reason = ""
         self.malformed = 0
+        self.relisted = ""
+        """Why the pictures count in units that are the venue's no more; empty while they do not."""
+        self._leapt = 0.0
+        """An index price that was not believed yet."""
         self.on_index: Callable[[float], None] | None = None
         self.on_venue: Callable[[bool, str], None] | None = None
         self.on_changed: Callable[[str, float], None] = lambda name, now: self.ring(name)
@@ -110,6 +119,8 @@ class MarketData:
         """Reads the whole listing of the underlying; the link must be up."""
         listed = await self.link.follow(self.dialect.load_instruments(self.underlying))
         self.listing = {i.name: i for i in listed}
+        for instrument in listed:
+            self._compare(instrument)
         return listed
 
     async def follow(self, instruments: Iterable[Instrument]) -> None:
@@ -185,7 +196,8 @@ class MarketData:
         picture = self.pictures.get(news.instrument)
         if picture is None or (picture.book is not None and news.ts_ms < picture.book.ts_ms):
             return  # not ours to quote, or overtaken on the way
-        now = picture.heard_at = trio.current_time()
+        now = self._believe(news.ts_ms)
+        picture.heard_at = now
         self._clock.hear_venue(news.ts_ms, now)
         picture.book = Book.of(news)
         self.on_changed(news.instrument, now)
@@ -194,8 +206,8 @@ class MarketData:
         picture = self.pictures.get(news.instrument)
         if picture is None or (picture.ticker is not None and news.ts_ms < picture.ticker.ts_ms):
             return
-        now = picture.ticker_at = trio.current_time()
-        picture.ticker = news
+        now = self._believe(news.ts_ms)
+        picture.ticker_at, picture.ticker = now, news
         if picture.agrees(news):
             picture.vouched_at, picture.vouched_ms = now, news.ts_ms
         if news.is_open != picture.tradable and news.is_open is False:
@@ -205,10 +217,21 @@ class MarketData:
     def _on_index(self, news: IndexUpdate) -> None:
         if news.ts_ms < self.index.ts_ms:
             return
-        self.index.price, self.index.ts_ms, self.index.heard_at = news.price, news.ts_ms, trio.current_time()
+        now = self._believe(news.ts_ms)
+        before, self._leapt = (self._leapt, self.index.price), news.price
+        if self.index.price is not None and not any(old and 1 / LEAP < news.price / old < LEAP for old in before):
+            raise ValueError(f"the index leaps from {self.index.price:g} to {news.price:g}")
+        self.index.price, self.index.ts_ms, self.index.heard_at = news.price, news.ts_ms, now
         self._clock.hear_venue(news.ts_ms, self.index.heard_at)
         if self.on_index is not None:
             self.on_index(news.price)
+
+    def _believe(self, ts_ms: int) -> float:
+        """Trio's clock, of news with this stamp; ValueError for a stamp of the future."""
+        now, ahead_ms = trio.current_time(), ts_ms - self._clock.now_ms()
+        if ahead_ms > AHEAD_MS and ts_ms - self._clock.venue_ms(now) > AHEAD_MS:
+            raise ValueError(f"stamped {ahead_ms / 1000:.1f} s ahead of every clock")
+        return now
 
     def _on_gap(self, news: BookGap) -> None:
         picture = self.pictures.get(news.instrument)
@@ -230,7 +253,14 @@ class MarketData:
         if self.on_venue is not None:
             self.on_venue(news.tradable, news.reason)
 
+    def _compare(self, listed: Instrument) -> None:
+        """What is quoted may change its fees or its end, not what its prices and amounts mean."""
+        picture = self.pictures.get(listed.name)
+        if picture is not None and picture.instrument.units != listed.units:
+            self.relisted = f"{listed.name} is listed in other units than it was"
+
     def _on_new(self, instrument: Instrument) -> None:
+        self._compare(instrument)
         if instrument.name not in self.listing:
             self.listing[instrument.name] = instrument
             if self._wanted(instrument):
@@ -264,7 +294,7 @@ class MarketData:
     def ages_s(self, picture: Picture) -> tuple[float, float, float]:
         """Ages of the book, the index and the ticker, by one look at each clock: every quote is checked by them twice."""
         now, now_ms, ticker = trio.current_time(), self._clock.now_ms(), picture.ticker
-        ticker_age = math.inf if ticker is None else (now_ms - ticker.ts_ms) / 1000
+        ticker_age = math.inf if ticker is None else max(now - picture.ticker_at, (now_ms - ticker.ts_ms) / 1000)
         return self._book_age_s(picture, now, now_ms), self._index_age_s(now, now_ms), ticker_age
 
     def book_age_s(self, picture: Picture) -> float:

@@ -49,7 +49,6 @@ class Sweeper:
         self._rest = rest
         self._is_mine = is_mine or prefixed(tag_prefix(settings.venue.tag))
         self._knows_account = False
-        self._listed: set[str] = set()
         self._budget = Budget({}, None)
 
     async def identify(self) -> None:
@@ -59,17 +58,13 @@ class Sweeper:
             self._budget = Budget(facts.limits, facts.per_instrument)
             self._knows_account = True
 
-    async def learn(self) -> None:
-        """Account and listing, so that the moment of need costs two requests and not ten."""
-        await self.identify()
-        for underlying in self.underlyings:
-            if underlying not in self._listed:
-                await self._rest.follow(self._dialect.load_instruments(underlying))
-                self._listed.add(underlying)
-
     async def sweep_all(self) -> int:
-        """One sweep over every underlying; how many of ours rested when asked."""
-        await self.learn()
+        """One sweep over every underlying; how many of ours rested when asked.
+
+        No listing is read: unknown instruments are counted in the finest unit, so that a tick that was changed since, or a
+        listing that cannot be had, hides no order.
+        """
+        await self.identify()
         resting = 0
         for underlying in self.underlyings:
             resting += len(await self._rest.follow(sweep(self._dialect, underlying, self._is_mine), self._ask))
@@ -85,7 +80,7 @@ class Sweeper:
 
     async def cancel_account(self) -> None:
         """The venue's own word for "everything of this account"; what it leaves, the next sweep shows."""
-        await self.learn()
+        await self.identify()
         for call in self._dialect.cancel_account():
             await self._rest.call(call)
 

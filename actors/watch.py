@@ -16,7 +16,7 @@ from actors.console.settings import QuotingSettings
 from actors.market_data import MarketData
 from actors.order_desk import OrderDesk
 from actors.risk import Risk
-from actors.trading.errors import ClockWrong, NotGranted
+from actors.trading.errors import ClockWrong, NotGranted, Relisted
 from actors.trading.lives import SHORTEST_S
 
 WATCH_S = 0.1
@@ -48,7 +48,7 @@ class Watch:
         self._max_skew_s = max_skew_s
 
     async def keep(self) -> None:
-        """Looks forever; raises the venue's refusal that no retry can help."""
+        """Looks forever; raises the venue's refusal that no retry can help, and Relisted."""
         while True:
             before = trio.current_time()
             await trio.sleep(WATCH_S)
@@ -57,6 +57,8 @@ class Watch:
                 self._clerk.give_up(NotGranted(0, "the session key ends in minutes: register another and start again"))
             if self._clerk.fatal is not None:
                 raise self._clerk.fatal
+            if self._market.relisted:
+                raise Relisted(self._market.relisted)
             self._halt_if("clock", self._clock.behind_s() > self._max_skew_s, CLOCK_BEHIND)
             link = self._market.link
             self._halt_if("market data", not link.is_up, f"market data link {link.state}")
@@ -85,6 +87,7 @@ class Watch:
                 f"this machine's clock is {abs(skew_s):.1f} s {'behind' if skew_s > 0 else 'ahead of'} the venue's"
                 f" (bound {self._max_skew_s:g} s): set it right (NTP) and start again"
             )
+        self._clock.hear_venue(told_ms, trio.current_time())
         logger.debug("clock: {:+.3f} s to the venue's, travel {:.3f} s", skew_s, travel_s)
 
     def _wake_from(self, pause_s: float) -> None:

@@ -185,15 +185,16 @@ def present(value: float | None) -> float | None:
 
 
 def fair_mark(market: Market, t_years: float) -> float | None:
-    """The venue's mark in premium; recomputed from its vol and forward where it is absent or rounded away to zero.
+    """The venue's mark in premium; recomputed from its vol and forward where it is absent, rounded away to zero, or more
+    than any option can be worth: a call is worth its forward at most, a put its strike.
 
     None when neither is possible. A coin premium is the Black-76 price over the forward.
     """
-    mark = present(market.mark)
-    if mark is not None:
+    mark, forward, instrument = present(market.mark), present(market.forward), market.instrument
+    most = None if forward is None else market.premium(max(forward, instrument.strike))
+    if mark is not None and (most is None or mark <= most):
         return mark
-    vol, forward = present(market.mark_vol), present(market.forward)
-    instrument = market.instrument
+    vol = present(market.mark_vol)
     if vol is None or forward is None or instrument.kind is None or t_years <= 0:
         return None
     discount = present(market.discount) or 1.0

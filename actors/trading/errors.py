@@ -46,6 +46,10 @@ class ClockWrong(StrikemakerError):
     """This machine's clock is too far off the venue's: signatures and freshness would lie. Set the clock."""
 
 
+class Relisted(StrikemakerError):
+    """The venue changed tick, step or smallest order of what is quoted: a new life of the cell reads them afresh."""
+
+
 class ConfigError(StrikemakerError):
     """The operator's input is wrong. Each problem names the field, the value and the fix."""
 

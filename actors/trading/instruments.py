@@ -113,6 +113,12 @@ class Instrument:
             fix(self, f"_{name}_scale", 10**decimals)
             fix(self, f"_{name}_e18", int(value.scaleb(18)))
 
+    @property
+    def units(self) -> tuple[object, ...]:
+        """What an order's numbers mean. Whoever holds prices and amounts as integers holds them in these."""
+        grid = self.tick, self.ladder, self.amount_step, self.min_amount, self.contract_size, self.numeraire
+        return *grid, self.kind, self.strike, self.expiry_s, self.asset_address, self.sub_id
+
     # -- prices
 
     def tick_at(self, price: int) -> int:

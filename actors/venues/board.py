@@ -2,7 +2,7 @@
 
 Owns the lookup and what is said of strangers: names the venue spoke of that nobody taught us, and listings that could
 not be read. What is kept of each instrument (`Terms`) is the venue's. Invariant: decoders that hold an entry see a
-changed listing at once, because entries are revised in place.
+changed listing at once, because entries are revised in place; units never change under those who count in them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Board(Generic[T]):
             known = self._terms.get(instrument.name)
             if known is None:
                 self._terms[instrument.name] = self._make(instrument)
-            elif known.instrument is not instrument and known.instrument != instrument:
+            elif known.instrument is not instrument and known.instrument != instrument and _may_follow(known, instrument):
                 known.revise(instrument)
             self.strays.discard(instrument.name)
 
@@ -115,3 +115,8 @@ class Board(Generic[T]):
             if terms.instrument.underlying == underlying and terms.instrument.index_name:
                 return terms.instrument.index_name
         return default
+
+
+def _may_follow(known: TermsOf, instrument: Instrument) -> bool:
+    """In other units every price and amount held anywhere in this process would mean something else at once."""
+    return known.instrument.units == instrument.units

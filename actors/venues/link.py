@@ -373,7 +373,8 @@ class VenueLink:
         pending = self._pending.take(answer.id)
         if pending is None:
             self.counts.unmatched += 1
-            if answer.id is None and answer.error is not None:
+            is_told = self.counts.unmatched <= 10 or self.counts.unmatched % 1000 == 0
+            if answer.id is None and answer.error is not None and is_told:
                 self._log.warning("{}: the venue says {} {}", self.name, *answer.error[:2])
             return
         self.counts.hear_round_trip(self.last_heard - pending.sent_at)

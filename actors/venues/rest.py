@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import httpx2
 import msgspec
+import trio
 
 from actors.trading.errors import OutcomeUnknown, VenueRefused
 from actors.venues.dialect import Call, Script
@@ -37,6 +38,7 @@ class RestLink:
         self, form: RestForm, timeout_s: float, transport: Callable[[], httpx2.AsyncBaseTransport] | None = None
     ) -> None:
         self._form = form
+        self._timeout_s = timeout_s
         self._client = httpx2.AsyncClient(timeout=timeout_s, transport=transport() if transport else None, trust_env=False)
 
     async def __aenter__(self) -> RestLink:
@@ -51,8 +53,10 @@ class RestLink:
         """Raises VenueRefused or OutcomeUnknown."""
         url, headers, body = self._form.request(call)
         try:
-            response = await self._client.post(url, content=body, headers=headers)
-        except httpx2.HTTPError as exc:
+            # The client's own bound is for each read: a body that drips would be waited for without end.
+            with trio.fail_after(2 * self._timeout_s):
+                response = await self._client.post(url, content=body, headers=headers)
+        except (httpx2.HTTPError, trio.TooSlowError) as exc:
             raise OutcomeUnknown(f"{call.method}: {type(exc).__name__}") from exc
         result, error = self._form.answer(response.status_code, response.content)
         if error is not None:

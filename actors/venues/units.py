@@ -12,6 +12,10 @@ from decimal import ROUND_FLOOR, Decimal
 
 from actors.trading.instruments import Instrument, whole_units
 
+MOST = Decimal("1e18")
+"""No price or amount of any venue. Beyond it integers take seconds to make and floats cannot hold them."""
+LEAST_SEEN, MOST_SEEN = 1e-12, 1e15
+"""Between them lies every figure of a market; models that are given others divide by zero."""
 REMEMBERED = 1 << 14
 """A memory of conversions is emptied at this size: a hostile feed must not eat the machine, and to grow or to empty a larger
 one holds the loop for milliseconds."""
@@ -88,6 +92,11 @@ def decimal_of(text: str | float, what: str) -> Decimal:
         value = Decimal(str(text))
     except ArithmeticError:
         raise ValueError(f"{what} {text!r} is not a number") from None
-    if not value.is_finite():
+    if not value.is_finite() or abs(value) > MOST:
         raise ValueError(f"{what} {text!r} is not a number")
     return value
+
+
+def present(value: float | None) -> float | None:
+    """None for absent (zero or null), and for what no price, forward or volatility can be."""
+    return value if value is not None and LEAST_SEEN < value < MOST_SEEN else None

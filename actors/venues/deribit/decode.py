@@ -196,6 +196,9 @@ class FrameReader:
     def fill(self, row: rows.TradeRow) -> Fill:
         """A trade row of the account. A block trade's price may lie off the grid; it is cut down to it."""
         terms = self._board.any(row.instrument_name)
+        steps = terms.steps[row.amount]
+        if steps <= 0 or not row.trade_id:
+            raise ValueError(f"trade {row.trade_id!r} of {row.amount} is none")
         return Fill(
             trade_id=row.trade_id,
             venue_id=row.order_id,
@@ -203,7 +206,7 @@ class FrameReader:
             instrument=row.instrument_name,
             side=side_of(row.direction),
             price=terms.loose_ticks[row.price],
-            amount=terms.steps[row.amount],
+            amount=steps,
             fee=f"{row.fee:f}",
             fee_currency=row.fee_currency,
             is_maker=row.liquidity == "M",

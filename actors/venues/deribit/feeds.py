@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from math import inf
 
 import msgspec
 
 from actors.venues.deribit import rows
 from actors.venues.deribit.terms import Terms
 from actors.venues.dialect import BookGap, BookUpdate, IndexUpdate, InstrumentState, News, TickerUpdate
+from actors.venues.units import present
 
 OPEN_STATES = frozenset(("open", "started"))
 GONE_STATES = frozenset(("delivered", "archivized", "closed", "terminated"))
@@ -68,26 +68,21 @@ def _changes_of(terms: Terms, listed: list[tuple[str, rows.Num, rows.Num]]) -> l
 # -- the rest of the market
 
 
-def _present(value: float | None) -> float | None:
-    """None for absent (zero or null), and for what is no finite positive number."""
-    return value if value is not None and 0.0 < value < inf else None
-
-
 def read_ticker(terms: Terms, data: msgspec.Raw) -> tuple[News, ...]:
     """A ticker, and the instrument's state when it is another than before. Vols come in percent. A mark of 0.0 is a far
     option's rounded price: None here, to be recomputed from vol and forward."""
     row = _ticker.decode(data)
-    ticks, vol = terms.loose_ticks, _present(row.mark_iv)
+    ticks, vol = terms.loose_ticks, present(row.mark_iv)
     state = row.state or terms.state
     ticker = TickerUpdate(
         terms.instrument.name,
         row.timestamp,
         ticks[row.best_bid_price or 0.0],
         ticks[row.best_ask_price or 0.0],
-        _present(row.mark_price),
+        present(row.mark_price),
         None if vol is None else vol / 100.0,
-        _present(row.underlying_price),
-        _present(row.index_price),
+        present(row.underlying_price),
+        present(row.index_price),
         1.0,
         ticks[row.min_price or 0.0],
         ticks[row.max_price or 0.0],
@@ -101,7 +96,7 @@ def read_ticker(terms: Terms, data: msgspec.Raw) -> tuple[News, ...]:
 
 def read_index(data: msgspec.Raw) -> Iterable[News]:
     row = _index.decode(data)
-    return (IndexUpdate(row.index_name, row.timestamp, row.price),) if 0.0 < row.price < inf else ()
+    return (IndexUpdate(row.index_name, row.timestamp, row.price),) if present(row.price) else ()
 
 
 def read_state(data: msgspec.Raw) -> Iterable[News]:

@@ -8,6 +8,7 @@ Invariant: an instrument that left here has its venue's own tick and smallest am
 from __future__ import annotations
 
 from decimal import Decimal
+from math import isfinite
 
 import msgspec
 
@@ -16,7 +17,7 @@ from actors.venues.deribit import rows
 from actors.venues.deribit.feeds import GONE_STATES
 from actors.venues.deribit.names import index_of
 from actors.venues.names import underlying_of
-from actors.venues.units import decimal_of
+from actors.venues.units import decimal_of, present
 
 MAX_STEPS = 1_000_000_000
 """Deribit names no largest order."""
@@ -36,6 +37,10 @@ def read_instrument(raw: msgspec.Raw) -> tuple[Instrument, bool]:
         raise ValueError(f"{name} is a {row.kind}, neither option nor perpetual")
     is_inverse = row.instrument_type == "reversed" or (is_option and row.quote_currency == row.base_currency)
     underlying = underlying_of(name)
+    if is_option and not (present(row.strike) and row.expiration_timestamp > 0):
+        raise ValueError(f"{name}: no option has strike {row.strike} and expiry {row.expiration_timestamp}")
+    if not (isfinite(row.maker_commission) and isfinite(row.taker_commission)):
+        raise ValueError(f"{name}: its fees are no numbers")
     instrument = Instrument(
         name=name,
         venue="deribit",

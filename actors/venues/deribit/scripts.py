@@ -33,6 +33,7 @@ ORDER_HEARTBEAT_S = 10
 """The least that the venue takes. Where a cut network closes nothing, orders rest for two of these at most."""
 PAGE_SIZE = 1000
 HISTORY_SIZE = 100
+NOTHING = (0.0, "0", "0.0")
 FRAME_BYTES = 30_000
 """Of channel names in one request: beyond 32 kB the venue refuses the frame."""
 AHEAD_MS = 3_600_000
@@ -233,7 +234,7 @@ class Conversations:
         """Options in coin, the inverse perpetual in USD, as their steps are; shorts negative."""
         request = call("private/get_positions", {"currency": currency_of(underlying)}, kind="positions")
         answer = yield from ask(request, list[rows.PositionRow])
-        held = [row for row in answer if underlying_of(row.instrument_name) == underlying and float(row.size)]
+        held = [row for row in answer if underlying_of(row.instrument_name) == underlying and row.size not in NOTHING]
         yield from self._learn_missing(row.instrument_name for row in held)
         counted = yield from readable(lambda row: self._board.any(row.instrument_name).steps[row.size], held, request)
         return {row.instrument_name: steps for row, steps in zip(held, counted, strict=True) if steps}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import partial
-from math import inf
+from math import inf, isfinite
 
 import msgspec
 
@@ -31,7 +31,7 @@ from actors.venues.dialect import (
     TickerUpdate,
     VenueOrder,
 )
-from actors.venues.units import decimal_of
+from actors.venues.units import decimal_of, present
 
 FEE_CURRENCY = "USDC"
 MAX_DECIMALS = 12
@@ -100,7 +100,7 @@ class FrameReader:
                 return _nothing
             decoder: Decoder = partial(read, terms)
         elif kind == "spot_feed":
-            decoder = self._spot_feed
+            decoder = partial(self._spot_feed, rest)
         else:
             account = {"orders": self._orders, "trades": self._trades, "balances": self._balances}
             decoder = account.get(rest, _nothing)
@@ -109,12 +109,13 @@ class FrameReader:
 
     # -- market data
 
-    def _spot_feed(self, data: msgspec.Raw) -> Iterable[News]:
+    def _spot_feed(self, wanted: str, data: msgspec.Raw) -> Iterable[News]:
+        """Of the channel's own currency: a cell has one index, whatever else is in the frame."""
         feed = _spot.decode(data)
         return [
             IndexUpdate(self._board.index_name(currency, f"{currency}-USD"), feed.timestamp, spot.price)
             for currency, spot in feed.feeds.items()
-            if 0.0 < spot.price < inf
+            if currency == wanted and present(spot.price)
         ]
 
     # -- the account
@@ -167,6 +168,9 @@ class FrameReader:
     def fill(self, row: rows.TradeRow) -> Fill:
         """A trade row of the account. A block trade's price may lie off the grid; it is cut down to it."""
         terms = self._board.any(row.instrument_name)
+        steps = terms.steps[row.trade_amount]
+        if steps <= 0 or not row.trade_id:
+            raise ValueError(f"trade {row.trade_id!r} of {row.trade_amount} is none")
         return Fill(
             trade_id=row.trade_id,
             venue_id=row.order_id,
@@ -174,7 +178,7 @@ class FrameReader:
             instrument=row.instrument_name,
             side=_SIDE[row.direction],
             price=terms.loose_ticks[row.trade_price],
-            amount=terms.steps[row.trade_amount],
+            amount=steps,
             fee=plain_text(row.trade_fee),
             fee_currency=FEE_CURRENCY,
             is_maker=row.liquidity_role == "maker",
@@ -190,7 +194,7 @@ def _nothing(_data: msgspec.Raw) -> Iterable[News]:
 
 def plain_text(number: rows.Num) -> str:
     """A decimal without exponent, to the last digit."""
-    return number if isinstance(number, str) else f"{decimal_of(number, 'fee'):f}"
+    return f"{decimal_of(number, 'fee'):f}"
 
 
 def read_book(terms: Terms, data: msgspec.Raw) -> tuple[BookUpdate]:
@@ -200,20 +204,15 @@ def read_book(terms: Terms, data: msgspec.Raw) -> tuple[BookUpdate]:
     return (BookUpdate(terms.instrument.name, book.timestamp, bids, asks),)
 
 
-def _present(value: float | None) -> float | None:
-    """None for absent (zero), and for what is no finite positive number."""
-    return value if value is not None and 0.0 < value < inf else None
-
-
 def read_ticker(terms: Terms, data: msgspec.Raw) -> tuple[TickerUpdate]:
     """A slim ticker; also lets the instrument's fee cap follow index and mark. A mark of "0" is a far option's rounded
     price: None here, to be recomputed from vol, forward and discount."""
     row = _ticker.decode(data).instrument_ticker
-    ticks, mark, index = terms.loose_ticks, _present(row.M), _present(row.I)
+    ticks, mark, index = terms.loose_ticks, present(row.M), present(row.I)
     if index is not None:
         terms.note_reference(index, mark or 0.0)
     pricing = row.option_pricing or _NO_PRICING
-    forward, discount, vol = _present(pricing.f), _present(pricing.df) or 1.0, _present(pricing.i)
+    forward, discount, vol = present(pricing.f), present(pricing.df) or 1.0, present(pricing.i)
     return (
         TickerUpdate(
             terms.instrument.name,
@@ -241,6 +240,10 @@ def read_instrument(raw: msgspec.Raw) -> tuple[Instrument, bool]:
     tick, step = _unit(row.tick_size, f"{name} tick_size"), _unit(row.amount_step, f"{name} amount_step")
     option, perp = row.option_details, row.perp_details
     address_bytes(row.base_asset_address)
+    if option is not None and not (present(option.strike) and 0 < option.expiry < LATEST_SECONDS):
+        raise ValueError(f"{name}: no option has strike {option.strike} and expiry {option.expiry}")
+    if not all(map(isfinite, (row.maker_fee_rate, row.taker_fee_rate, row.base_fee, row.mark_price_fee_rate_cap or 0.0))):
+        raise ValueError(f"{name}: its fees are no numbers")
     instrument = Instrument(
         name=name,
         venue="derive",

@@ -218,6 +218,8 @@ class Conversations:
     def open_orders(self, underlying: str) -> Script[list[VenueOrder]]:
         request = call("private/get_open_orders", {"subaccount_id": self._writer.subaccount}, kind="open_orders")
         answer = yield from ask(request, rows.OrderPage)
+        if answer.pagination.num_pages > 1:
+            raise OutcomeUnknown(f"{request.method} was answered in part: the first of {answer.pagination.num_pages} pages")
         ours = [row for row in answer.orders if underlying_of(row.instrument_name) == underlying]
         return (yield from readable(self._reader.order, ours, request))
 
@@ -268,7 +270,7 @@ class Conversations:
             request = call("private/get_trade_history", {**params, "page": page}, kind="fills")
             answer = yield from ask(request, rows.TradePage)
             found.update((row.trade_id, row) for row in answer.trades)
-            pages, page = answer.pagination.num_pages, page + 1
+            pages, page = answer.pagination.num_pages if answer.trades else 0, page + 1
         ours = [row for row in found.values() if underlying_of(row.instrument_name) == underlying]
         yield from self._learn_missing(row.instrument_name for row in ours)
         ours.reverse()

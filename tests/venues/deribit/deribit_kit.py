@@ -55,10 +55,10 @@ def documented(name: str) -> Any:
     return json.loads(recorded(name).read_text())
 
 
-def maker(**kwargs: Any) -> DeribitDialect:
-    """A dialect ready to trade `OPTION`."""
+def maker(option: Instrument = OPTION, **kwargs: Any) -> DeribitDialect:
+    """A dialect ready to trade `option`."""
     dialect = DeribitDialect(lambda: NOW_NS, credentials=Credentials.parse(KEY), **kwargs)
-    dialect.learn([OPTION])
+    dialect.learn([option])
     return dialect
 
 

@@ -64,8 +64,7 @@ def plain(text: str) -> Decimal:
 @given(price=st.integers(1, 10**7), amount=st.integers(1, 10**6), tick=st.sampled_from(["0.0001", "0.0005", "0.05", "5"]))
 def test_numbers_on_the_wire_are_the_exact_decimals(price: int, amount: int, tick: str):
     """Whatever the grid, the text is the product of whole units and the unit, and never in scientific notation."""
-    dialect = maker()
-    dialect.learn([attrs.evolve(OPTION, tick=Decimal(tick), amount_step=Decimal("0.1"))])
+    dialect = maker(attrs.evolve(OPTION, tick=Decimal(tick), amount_step=Decimal("0.1")))
     sent = json.loads(dialect.place(wish(price=price, amount=amount)).params, parse_float=plain, parse_int=plain)
     assert sent["price"] == price * Decimal(tick)
     assert sent["amount"] == amount * Decimal("0.1")

@@ -59,11 +59,11 @@ def sample(name: str) -> Any:
     return reference("derive-v2-samples.json")["samples"][name]
 
 
-def maker(**kwargs: Any) -> DeriveDialect:
-    """A dialect ready to trade `OPTION`, with the index at 2600."""
+def maker(option: Instrument = OPTION, **kwargs: Any) -> DeriveDialect:
+    """A dialect ready to trade `option`, with the index at 2600."""
     dialect = DeriveDialect(lambda: NOW_NS, key=SigningKey.from_hex(KEY_HEX), wallet=OWNER, **kwargs)
     dialect.adopt(SUBACCOUNT)
-    dialect.learn([OPTION])
+    dialect.learn([option])
     dialect.note_reference(NAME, 2600.0, 120.0)
     return dialect
 

@@ -127,8 +127,7 @@ def test_the_strings_of_a_frame_are_exactly_what_was_signed(
 ):
     """Whoever rebuilds the words from the JSON alone recovers our signer; no string has an exponent or 13 decimals."""
     instrument = attrs.evolve(OPTION, tick=Decimal(tick), amount_step=Decimal(step))
-    dialect = maker(chain_id=31337)
-    dialect.learn([instrument])
+    dialect = maker(instrument, chain_id=31337)
     dialect.note_reference(NAME, index, 0.0)
     order = wish(side=side, price=price, amount=amount, client_id=str(nonce), expires_s=expiry)
     placed, replaced = params(dialect.place(order)), params(dialect.replace(order, RESTING, old_filled))
@@ -151,9 +150,8 @@ def test_the_strings_of_a_frame_are_exactly_what_was_signed(
 )
 def test_the_fee_cap_holds_for_any_size_and_is_no_larger_than_it_must_be(index: Decimal, taker: str, base: str, least: int):
     """3 x taker rate x index + base fee / minimum, rounded up at six decimals."""
-    dialect = maker()
     fees = FeeSchedule(0.0001, float(taker), float(base), 0.125)
-    dialect.learn([attrs.evolve(OPTION, fees=fees, min_amount=least)])
+    dialect = maker(attrs.evolve(OPTION, fees=fees, min_amount=least))
     dialect.note_reference(NAME, 1.0, 0.0)
     dialect.note_reference(NAME, float(index), 0.0)
     cap = Decimal(params(dialect.place(wish()))["max_fee"])
@@ -195,9 +193,18 @@ def test_a_changed_subaccount_or_listing_reaches_the_next_order():
     dialect = maker()
     assert params(dialect.place(wish()))["limit_price"] == "100.5"
     dialect.adopt(7)
-    dialect.learn([attrs.evolve(OPTION, tick=Decimal("0.5"))])
+    before = params(dialect.place(wish()))["max_fee"]
+    dialect.learn([attrs.evolve(OPTION, fees=attrs.evolve(OPTION.fees, taker_rate=0.01))])
     body = params(dialect.place(wish()))
-    assert (body["subaccount_id"], body["limit_price"]) == (7, "502.5")
+    assert body["subaccount_id"] == 7
+    assert float(body["max_fee"]) > float(before)
+
+
+def test_other_units_never_reach_who_counts_in_the_old_ones():
+    """Prices and amounts are held as integers all over the process: a new tick under them would change every order."""
+    dialect = maker()
+    dialect.learn([attrs.evolve(OPTION, tick=Decimal("0.5"), amount_step=Decimal("1"))])
+    assert params(dialect.place(wish()))["limit_price"] == "100.5"
 
 
 def test_a_replacement_names_the_old_order_and_its_expected_fill():
