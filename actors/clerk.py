@@ -254,7 +254,7 @@ class Clerk:
         paid from.
         """
         since, name = self.refused_since, pair.instrument
-        if not since or pair.bid is None or pair.ask is None:
+        if not since:
             return pair
         rests = [order for order in self.orders.working(name) if order.state.is_live and order.state is not PLACING]
         for order in rests:
@@ -265,7 +265,7 @@ class Clerk:
         bid, ask = (pair.bid if BID in late else None), (pair.ask if ASK in late else None)
         if any(order.side in late for order in rests):
             bid = ask = None
-        elif len(late) != 1:
+        elif len(late) != 1 or pair.bid is None or pair.ask is None:
             return pair
         return msgspec.structs.replace(pair, bid=bid, ask=ask, reason="one side is refused again and again")
 

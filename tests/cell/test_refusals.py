@@ -280,3 +280,25 @@ async def test_a_cancel_that_is_done_says_nothing_of_the_margin(form: Form, auto
         cell.market.on_changed(name, trio.current_time())
         await trio.sleep(1)
         assert stands(cell, name) == {BID, ASK}
+
+
+async def test_one_side_alone_does_not_rest_at_its_old_price_for_ever_either(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Who quotes one side only has no other half that could be missing."""
+    strategy = Placed()
+    async with still(DERIVE, strategy) as (stage, cell):
+        name = next(iter(cell.instruments))
+        deafen(stage)
+        cell.settings.quoting.ask_only = True
+        cell.market.on_changed(name, trio.current_time())
+        await trio.sleep(1)
+        assert stands(cell, name) == {ASK}
+        old = held(cell, name, ASK)
+        stage.exchange.faults.refuse("private/replace", -32602, "refused", count=None)
+        strategy.ask_ticks = 5
+        for _ in range(8):
+            cell.market.on_changed(name, trio.current_time())
+            await trio.sleep(0.5)
+        assert not old.state.is_live
+        assert stands(cell, name) == {ASK}
