@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from quoting_markets import NOW_S, WEEK_S, deribit_call, derive_call, market, view_of
 
 from actors.trading.books import Book, Kept, Market, best_with_size, fair_mark, others_only, steps_at_least, steps_at_most
-from actors.trading.instruments import Side
+from actors.trading.instruments import OptionKind, Side
 from actors.trading.pricing import SECONDS_PER_YEAR, black76
 from actors.venues.dialect import BookUpdate, TickerUpdate
 
@@ -130,3 +130,22 @@ def test_what_is_kept_is_worked_out_once_for_each_object() -> None:
     one, two = Counted(1), Counted(2)
     assert [one.double, two.double, one.double, two.double] == [2, 4, 2, 4]
     assert worked == [1, 2]
+
+
+@pytest.mark.parametrize("coin", [False, True], ids=["quote", "coin"])
+@pytest.mark.parametrize("kind", list(OptionKind))
+def test_a_mark_above_all_that_an_option_can_be_worth_is_no_mark(coin: bool, kind: OptionKind) -> None:
+    """A call is worth its forward at most, a put its strike: beyond, the mark is recomputed, or there is none."""
+    instrument = (deribit_call if coin else derive_call)(kind=kind, strike=4000.0)
+    unit = 3000.0 if coin else 1.0
+    most, least_too_much = 4000.0 / unit, 4000.5 / unit
+    assert fair_mark(market((), (), mark=most, mark_vol=0.5, instrument=instrument), T_YEARS) == most
+    true = black76(3000.0, 4000.0, T_YEARS, 0.5, kind is OptionKind.CALL) / unit
+    found = fair_mark(market((), (), mark=least_too_much, mark_vol=0.5, instrument=instrument), T_YEARS)
+    assert found == pytest.approx(true)
+    assert fair_mark(market((), (), mark=least_too_much, instrument=instrument), T_YEARS) is None
+
+
+def test_without_a_forward_the_venues_mark_stands() -> None:
+    """Nothing is known that it could be measured by."""
+    assert fair_mark(market((), (), mark=100_000.0, forward=None), T_YEARS) == 100_000.0

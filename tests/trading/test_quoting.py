@@ -408,3 +408,19 @@ def test_our_volatility_is_shown_beside_the_venues() -> None:
     assert ours.terms["venue_vol_points"] == pytest.approx(55.0)
     theirs = decide(maker, priced_view(vol=0.55), Inventory(), chosen, version=1, decided_at=0.0)
     assert "vol_points" not in theirs.terms
+
+
+@pytest.mark.parametrize("coin", [False, True], ids=["quote", "coin"])
+@pytest.mark.parametrize("strategy", ["improve", "mid_spread"])
+def test_an_empty_book_is_not_quoted_from_a_mark_that_cannot_be(strategy: str, coin: bool) -> None:
+    """Nobody else is there to be measured by: it is quoted as without that mark, from the vol or not at all."""
+    own = settings(strategy=strategy)
+    instrument, absurd = (deribit_call(), 1.5) if coin else (derive_call(), 100_000.0)
+
+    def quoted(mark: float | None, mark_vol: float | None) -> tuple[int | None, int | None]:
+        view = view_of(market((), (), mark, instrument, index=3000.0, mark_vol=mark_vol))
+        return prices(decide(build(own, has_surface=True), view, Inventory(), own, version=1, decided_at=0.0))
+
+    assert quoted(absurd, None) == (None, None)
+    assert quoted(absurd, 0.6) == quoted(None, 0.6)
+    assert None not in quoted(None, 0.6)
