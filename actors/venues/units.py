@@ -86,7 +86,7 @@ class Grids:
         return known
 
 
-def decimal_of(text: str | float, what: str) -> Decimal:
+def decimal_of(text: str | float | Decimal, what: str) -> Decimal:
     """A finite decimal from the wire; ValueError for anything else."""
     try:
         value = Decimal(str(text))

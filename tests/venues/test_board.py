@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import msgspec
 
 from actors.trading.instruments import Instrument
@@ -70,3 +71,15 @@ def test_a_row_that_is_no_longer_active_is_gone() -> None:
     board, reader = Board("derive", Terms), Reader()
     assert board.read_active(rows("ETH-A"), reader)
     assert not board.read_active(rows("ETH-A!"), reader)
+
+
+def test_other_units_are_not_taught_to_who_counts_in_the_old_ones() -> None:
+    """Nor is it forgotten what else may change: the old units come again with their new facts."""
+    board, reader = Board("derive", Terms), Reader()
+    (first,) = board.read_active(rows("ETH-A"), reader)
+    board.learn([first])
+    for units in ({"tick": FINEST * 5}, {"amount_step": FINEST * 5}, {"min_amount": 7}):
+        board.learn([attrs.evolve(first, **units)])
+        assert board.known("ETH-A").instrument is first
+    board.learn([attrs.evolve(first, max_amount=9)])
+    assert board.known("ETH-A").instrument.max_amount == 9

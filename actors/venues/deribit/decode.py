@@ -28,6 +28,7 @@ from actors.venues.dialect import (
     SettledPrice,
     VenueOrder,
 )
+from actors.venues.units import decimal_of
 
 _STATUS = {
     "untriggered": OrderStatus.WAITING,
@@ -207,7 +208,7 @@ class FrameReader:
             side=side_of(row.direction),
             price=terms.loose_ticks[row.price],
             amount=steps,
-            fee=f"{row.fee:f}",
+            fee=f"{decimal_of(row.fee, 'fee'):f}",
             fee_currency=row.fee_currency,
             is_maker=row.liquidity == "M",
             ts_ms=row.timestamp,

@@ -346,3 +346,49 @@ def test_the_list_of_locks_is_read_in_either_spelling(flag: str) -> None:
     assert not state.tradable
     state, _ = drive(maker().account_state("ETH"), lambda call, params: Refusal(13021))
     assert state == AccountState(True)
+
+
+@pytest.mark.parametrize(
+    "oddity",
+    [
+        {"amount": -2.0},
+        {"amount": 0.0},
+        {"amount": "1e999999"},
+        {"price": "1e999999"},
+        {"fee": ""},
+        {"fee": "nan"},
+        {"fee": "1e999999"},
+        {"trade_id": ""},
+    ],
+)
+def test_a_trade_that_cannot_be_is_not_counted(oddity: dict[str, Any]):
+    """A position must not move by what nobody could have traded, nor a later sum stumble over it."""
+    with pytest.raises(ValueError, match=r".+"):
+        told(maker(), "user.changes.option.ETH.raw", {"trades": [trade_row(**oddity)], "orders": []})
+
+
+def test_numbers_without_measure_are_refused_at_once():
+    """As an integer such a number would take seconds to make, while nothing else is heard."""
+    for row in (order_row(amount="1e999999"), order_row(price="1e999999"), order_row(filled_amount="-1e999999")):
+        with pytest.raises(ValueError, match="not a number"):
+            told(maker(), "user.changes.option.ETH.raw", {"orders": [row]})
+
+
+@pytest.mark.parametrize(
+    "oddity",
+    [
+        {"strike": 0.0},
+        {"strike": -2800.0},
+        {"strike": 1e300},
+        {"expiration_timestamp": 0},
+        {"expiration_timestamp": -1},
+        {"tick_size": "1e999999"},
+        {"maker_commission": "inf"},
+        {"taker_commission": "nan"},
+    ],
+)
+def test_an_option_that_cannot_be_is_not_listed(oddity: dict[str, Any]):
+    """What is admitted is priced: a strike or an end that none can have would end in the models."""
+    row = msgspec.json.encode(listing(**oddity))
+    with pytest.raises(ValueError, match=r".+"):
+        read_instrument(msgspec.Raw(row))

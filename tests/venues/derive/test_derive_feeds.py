@@ -201,3 +201,37 @@ def test_a_trip_of_protection_is_read_from_the_cancels_it_causes():
     news = notice(maker(), f"{SUBACCOUNT}.orders", rows)
     assert [each for each in news if isinstance(each, MmpTripped)] == [MmpTripped(0, "ETH")]
     assert len(news) == 4
+
+
+def test_another_currencys_price_in_the_frame_is_not_this_cells_index():
+    """A cell has one index: a BTC price taken for ETH's would move every quote."""
+    feeds = {"BTC": {"price": "90000"}, "ETH": {"price": "3000"}, "HYPE": {"price": "40"}}
+    dialect = maker()
+    assert notice(dialect, "spot_feed.ETH", {"timestamp": 1, "feeds": feeds}) == [IndexUpdate("ETH-USD", 1, 3000.0)]
+    assert notice(dialect, "spot_feed.ETH", {"timestamp": 2, "feeds": {"BTC": feeds["BTC"]}}) == []
+
+
+@pytest.mark.parametrize(
+    "oddity",
+    [
+        {"trade_amount": "-0.04"},
+        {"trade_amount": "0"},
+        {"trade_amount": "1e999999"},
+        {"trade_price": "1e999999"},
+        {"trade_fee": ""},
+        {"trade_fee": "nan"},
+        {"trade_fee": "1e999999"},
+        {"trade_id": ""},
+    ],
+)
+def test_a_trade_that_cannot_be_is_not_counted(oddity: dict[str, Any]):
+    """A position must not move by what nobody could have traded, nor a later sum stumble over it."""
+    with pytest.raises(ValueError, match=r".+"):
+        notice(maker(), f"{SUBACCOUNT}.trades", [trade_row(**oddity)])
+
+
+def test_numbers_without_measure_are_refused_at_once():
+    """As an integer such a number would take seconds to make, while nothing else is heard."""
+    for row in (order_row(amount="1e999999"), order_row(limit_price="1e999999"), order_row(filled_amount="-1e999999")):
+        with pytest.raises(ValueError, match="not a number"):
+            notice(maker(), f"{SUBACCOUNT}.orders", [row])

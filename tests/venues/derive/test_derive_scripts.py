@@ -33,6 +33,29 @@ def test_orders_that_cannot_be_read_are_no_empty_list():
             drive(maker().open_orders("ETH"), lambda *_, answer=answer: answer)
 
 
+def test_open_orders_that_came_in_part_are_no_answer():
+    """An order on a page nobody read would be taken for gone."""
+    answer = {"orders": [order_row()], "pagination": {"num_pages": 2, "count": 1001}}
+    with pytest.raises(OutcomeUnknown, match="in part"):
+        drive(maker().open_orders("ETH"), lambda *_: answer)
+    whole = {**answer, "pagination": {"num_pages": 1, "count": 1}}
+    assert len(drive(maker().open_orders("ETH"), lambda *_: whole)[0]) == 1
+
+
+def test_pages_of_fills_end_where_nothing_more_comes():
+    """A count of pages that is wrong must not be asked to its end."""
+    answers = [[trade_row()], []]
+    asked: list[int] = []
+
+    def venue(call: Call, params: dict[str, Any]) -> Any:
+        asked.append(params["page"])
+        return {"trades": answers.pop(0), "pagination": {"num_pages": 10**9, "count": 1}}
+
+    fills, _ = drive(maker().fills_since(0, "ETH"), venue)
+    assert [fill.trade_id for fill in fills] == [trade_row()["trade_id"]]
+    assert asked == [1, 2]
+
+
 def test_an_order_is_found_by_whatever_is_known_of_it():
     """By id at once; without one among the resting by nonce; else in the history, page by page; else there is no trace."""
     nonce, since = order_row()["nonce"], 1_795_338_000_000
