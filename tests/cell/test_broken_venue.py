@@ -132,13 +132,59 @@ async def test_what_is_listed_again_in_other_units_is_left_in_peace(
         nursery.cancel_scope.cancel()
 
 
+async def test_what_is_announced_in_other_units_ends_the_cell_too(autojump_clock: trio.testing.MockClock) -> None:
+    """Where new strikes are announced, an old one that is announced again is looked at like one that is read again."""
+    async with open_stage(ORDERS.paper(frozen=True)) as stage, trio.open_nursery() as nursery:
+        cell, rows = stage.cell(ORDERS.settings()), []
+        change_answers(cell.market.link, LISTING["deribit"], lambda answer: rows.extend(answer) or answer)
+        ended: list[StrikemakerError] = []
+
+        async def live() -> None:
+            ended.append(await ending(cell))
+
+        nursery.start_soon(live)
+        await quoting(cell)
+        known = next(row for row in rows if row["instrument_name"] in cell.instruments)
+        for row, is_the_end in ((known, False), ({**known, "min_trade_amount": known["min_trade_amount"] * 5}, True)):
+            data = msgspec.Raw(msgspec.json.encode(row))
+            cell.market.on_notice(Notice("subscription", "instrument.creation.option.ETH", data))
+            await trio.sleep(5)
+            assert bool(ended) == is_the_end
+        assert isinstance(ended[0], Relisted)
+        assert cell.proof.confirmed
+        assert resting(stage) == {}
+        nursery.cancel_scope.cancel()
+
+
+async def test_new_fees_are_no_reason_to_end(autojump_clock: trio.testing.MockClock) -> None:
+    """They change what an order costs, not what its numbers mean."""
+    async with open_stage(DERIVE.paper()) as stage, trio.open_nursery() as nursery:
+        cell = stage.cell(DERIVE.settings())
+        nursery.start_soon(cell.run)
+        await quoting(cell)
+
+        def dearer(answer: Any) -> Any:
+            for row in answer["instruments"]:
+                row["maker_fee_rate"] = "0.0007"
+            return answer
+
+        asked = change_answers(cell.market.link, LISTING["derive"], dearer)
+        await trio.sleep(40)
+        assert LISTING["derive"] in asked
+        assert {one.fees.maker_rate for one in cell.market.listing.values()} == {0.0007}
+        await quoting(cell)
+        assert not cell.market.relisted
+        nursery.cancel_scope.cancel()
+
+
 # -- stamps of the future
 
 
 def stamp_once(cell: Cell, what: str, ahead_ms: int) -> list[str]:
     """The next news of its kind arrives with a stamp that much ahead: the channel it came on."""
     link: Any = cell.market.link
-    hear, struck = link._on_notice, []
+    hear = link._on_notice
+    struck: list[str] = []
 
     def lie(notice: Notice) -> None:
         if not struck and notice.channel.startswith(tuple(f"{kind}." for kind in KINDS[what])):
