@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+import trio
+import trio.testing
 
-from actors.clock import SPAN_S, Clock
+from actors.clock import SPAN_S, Clock, VirtualClock
 from actors.venues.proof import LATE_MS
 
 BEGIN_MS = 1_800_000_000_000
@@ -63,3 +65,14 @@ def test_until_a_stamp_was_heard_the_wall_clock_is_all_there_is() -> None:
     assert abs(clock.venue_ms(7.0) - clock.now_ms()) < 1000
     clock.hear_venue(venue_at(0), 7.0)
     assert clock.venue_ms(7.0 + 3600.0) == venue_at(3600)
+
+
+@pytest.mark.parametrize("off_s", [-3, 0, 3])
+async def test_how_far_a_clock_is_behind_the_venues(off_s: int, autojump_clock: trio.testing.MockClock) -> None:
+    """By the stamp that travelled least, however long it is carried on; nothing is said before one was heard."""
+    clock = VirtualClock(BEGIN_MS * 10**6)
+    assert clock.behind_s() == -math.inf
+    clock.hear_venue(clock.now_ms() - TRAVEL_MS, trio.current_time())
+    await trio.sleep(60)
+    clock.jump_ns = off_s * 10**9
+    assert clock.behind_s() == pytest.approx(-off_s - TRAVEL_MS / 1000, abs=0.002)

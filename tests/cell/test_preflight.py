@@ -11,11 +11,15 @@ import pytest
 import trio
 from cell_kit import MASS, ORDERS, SMALL
 
-from actors.console.settings import MmpSettings, Settings
+from actors import preflight as preflight_module
+from actors.console.listing import Chosen
+from actors.console.plan import CellFacts
+from actors.console.settings import CellSettings, MmpSettings, Settings
 from actors.paper_process import access_of
 from actors.preflight import preflight
 from actors.trading.errors import ConfigError, NotGranted
 from actors.venues.access import Access
+from actors.venues.dialect import AccountFacts
 from actors.venues.paper.exchange import Exchange
 from actors.venues.paper.run import build_exchange, ready_line, steady_clock
 from actors.venues.paper.server import Server, port_of
@@ -98,3 +102,25 @@ async def test_a_size_below_the_least_is_named_with_the_least() -> None:
     small.cells[0].quoting.size = 0.5
     line = await complaint(small)
     assert line == "size: 0.5 is below the minimum on ETH options of this venue (1); give that or more, or leave it unset"
+
+
+async def test_a_word_for_an_expiry_is_resolved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell born again hours later would else take it for the next day, which may be another cell's."""
+
+    async def found(settings: Settings, access: Access) -> list[CellFacts]:
+        days = [("20261127", "20261225"), ("20261127",)]
+        return [CellFacts(Chosen((), each), None) for each in days]
+
+    async def account(settings: Settings, access: Access) -> Any:
+        return None
+
+    def granted(cell: CellSettings, facts: AccountFacts) -> None:
+        return None
+
+    for name, stand_in in (("look_at_all", found), ("ask_account", account), ("require_rights", granted)):
+        monkeypatch.setattr(preflight_module, name, stand_in)
+    settings = ORDERS.settings(expiries=["nearest", "20261225"])
+    settings.cells.append(CellSettings(instruments=["ETH-27NOV26-3000-C"]))
+    nowhere: Any = None
+    await preflight(settings, nowhere)
+    assert [cell.expiries for cell in settings.cells] == [["20261127", "20261225"], []]

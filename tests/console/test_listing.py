@@ -133,3 +133,29 @@ def test_new_strikes_belong_to_the_choice_under_all_strikes_only() -> None:
     assert not is_chosen(everything, chosen, option("20270326", 3200.0))
     picky = cell(all_strikes=False, strikes=[2800.0])
     assert not is_chosen(picky, choose(picky, LISTED, NOW_S), new)
+
+
+AFTER_THE_FIRST_S = datetime(2026, 11, 24, 9, 0, tzinfo=UTC).timestamp()
+STILL_LISTED = [one for one in LISTED if one.expiry_s > AFTER_THE_FIRST_S]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"expiries": ["20261124", "20261225"]},
+        {"expiries": [], "all_strikes": False, "instruments": ["ETH-20261124-2800-C", "ETH-25DEC26-2800-C"]},
+    ],
+)
+def test_what_has_ended_since_the_run_began_is_left_out(wanted: dict[str, object]) -> None:
+    """A cell born again goes on with the rest; at the start of a run it is a mistake, and told."""
+    chosen = choose(cell(**wanted), STILL_LISTED, AFTER_THE_FIRST_S, is_running=True)
+    assert chosen.expiries == ("20261225",)
+    with pytest.raises(ConfigError, match=r"20261124.* is not listed"):
+        choose(cell(**wanted), STILL_LISTED, AFTER_THE_FIRST_S)
+
+
+def test_where_all_has_ended_a_cell_born_again_says_so() -> None:
+    """There is nothing it could go on with; and what was never listed is a mistake at any time."""
+    for days in (["20261124"], ["20261124", "20261226"]):
+        with pytest.raises(ConfigError, match=f"{days[-1]} is not listed on ETH; listed are 20261127"):
+            choose(cell(expiries=days), STILL_LISTED, AFTER_THE_FIRST_S, is_running=True)
