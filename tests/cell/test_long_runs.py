@@ -177,6 +177,26 @@ async def test_what_has_ended_leaves_its_renewals_to_the_others(autojump_clock: 
         nursery.cancel_scope.cancel()
 
 
+async def test_what_has_ended_makes_the_lives_of_the_others_no_longer(autojump_clock: trio.testing.MockClock) -> None:
+    """Renewals of a trader's seventy-two orders fit into longer lives only; half as many may die sooner, and should."""
+    world = TWO_DAILIES | {"strikes": 9}
+    async with (
+        open_stage(DERIVE.paper(frozen=True, world=world, tier="trader"), start_ns=before_eight(400)) as stage,
+        trio.open_nursery() as nursery,
+    ):
+        cell = stage.cell(DERIVE.settings(expiries=[TODAY, TOMORROW]))
+        nursery.start_soon(cell.run)
+        await trio.sleep(5)
+        assert not cell.ended
+        assert cell.desk.life_s > SHORTEST_S
+        with trio.fail_after(400):
+            while len(cell.ended) < 18:
+                await trio.sleep(0.1)
+        await trio.sleep(REALLOT_S + 5)
+        assert cell.desk.life_s == SHORTEST_S
+        nursery.cancel_scope.cancel()
+
+
 class Crashing(Placed):
     """Cannot quote what is in `bad`."""
 
