@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -25,8 +26,12 @@ def journal(run: Path, name: str) -> list[dict[str, object]]:
 
 
 def open_files(pid: int) -> dict[int, str]:
-    folder = Path(f"/proc/{pid}/fd")
-    return {int(each.name): os.readlink(each) for each in folder.iterdir() if each.exists() or each.is_symlink()}
+    """What it has open now; what it closes while we look is left out."""
+    found = {}
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found[int(each.name)] = os.readlink(each)
+    return found
 
 
 def pipe_holders(maker: Maker) -> dict[str, set[str]]:
