@@ -324,8 +324,9 @@ class OrderDesk:
             if not granted:
                 cancel = action.kind is ActionKind.CANCEL
                 # A pair moves as one, unless its first half stops a loss: then the second may follow when budget allows.
-                together = min(len(actions) - position, self.budget.most(Pool.MATCHING, pair.instrument))
-                granted = 1 if cancel or action.danger > 0 else together
+                granted = 1
+                if not cancel and action.danger <= 0:
+                    granted = min(len(actions) - position, self.budget.most(Pool.MATCHING, pair.instrument))
                 if wait := self.budget.wait_for(Pool.MATCHING, now, granted, instrument=pair.instrument, cancel=cancel):
                     return wait
             granted -= 1

@@ -108,10 +108,12 @@ class Budget:
 
     def most(self, pool: Pool, instrument: str) -> int:
         """So many orders can ever leave together, at least one, with what is kept for cancels set aside."""
-        windows = [self._pools[pool]] if pool in self._pools else []
+        window = self._pools.get(pool)
+        most = 1 << 30 if window is None else window.size - window.kept
         if self._per_instrument is not None:
-            windows.append(self._instrument(instrument))
-        return max(1, min((window.size - window.kept for window in windows), default=1 << 30))
+            window = self._instrument(instrument)
+            most = min(most, window.size - window.kept)
+        return max(1, most)
 
     def spend(self, pool: Pool, now: float, count: int = 1, *, instrument: str = "") -> None:
         window = self._pools.get(pool)
