@@ -66,7 +66,8 @@ class _Loopback(Config):
     def create_sockets(self) -> Sockets:
         sockets = super().create_sockets()
         for listener in sockets.insecure_sockets:
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, READER_MS)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, READER_MS)
         return sockets
 
 
