@@ -23,9 +23,10 @@ from actors.mailboxes import Doorbell, Inbox
 from actors.risk import Risk
 from actors.trading.actions import ActionKind
 from actors.trading.errors import VenueRefused
-from actors.trading.instruments import ASK, BID, Instrument, Side
-from actors.trading.orders import PLACING, Order, OrderState, OrderTable
-from actors.trading.quotes import QuotePair, Terms
+from actors.trading.instruments import Instrument, Side
+from actors.trading.orders import Order, OrderState, OrderTable
+from actors.trading.quotes import Terms
+from actors.trading.refusals import Refusals
 from actors.venues.dialect import (
     AccountState,
     Dialect,
@@ -106,10 +107,8 @@ class Clerk:
         self._changed: dict[str, None] = {}
         self._applying = False
         self.unknown_bell = Doorbell()
-        self.refused_since: dict[tuple[str, Side], float] = {}
-        """Since when a side has been refused (trio's clock), until an order of it is taken or rests as wished."""
-        self.refused_at: dict[str, float] = {}
-        """By instrument: when the venue last refused what we wished there (trio's clock)."""
+        self.refusals = Refusals()
+        """Noted here; the desk and the quoters ask what they mean."""
         self.fatal: VenueRefused | None = None
         self.explain: Callable[[str], Terms] = lambda instrument: {}
         """The terms of the present quote of an instrument: kept with each order, journalled with each of its fills."""
@@ -243,31 +242,8 @@ class Clerk:
                 self._lost(order, None)  # done, says the venue, but not what was filled before: ask
             elif answer.action is not ActionKind.CANCEL:
                 self.risk.margin_granted(order.instrument, order.side)
-                self.refused_since.pop((order.instrument, order.side), None)
+                self.refusals.taken(order)
         self.touched(order.instrument)
-
-    def tried(self, pair: QuotePair, now: float, patience_s: float) -> QuotePair:
-        """What of it is to be tried, where a side has been refused for longer than that.
-
-        Nothing while that side rests at a price that is no longer wanted: it goes, and with it the other, for half a quote
-        is a bet. Then only that side, until it is taken: the other one placed and pulled at each look costs what moves are
-        paid from.
-        """
-        since, name = self.refused_since, pair.instrument
-        if not since:
-            return pair
-        rests = [order for order in self.orders.working(name) if order.state.is_live and order.state is not PLACING]
-        for order in rests:
-            wanted = pair.side(order.side)
-            if wanted is not None and (order.price, order.remaining) == (wanted.price, wanted.amount):
-                since.pop((name, order.side), None)
-        late = [side for side in (BID, ASK) if now - since.get((name, side), now) > patience_s]
-        bid, ask = (pair.bid if BID in late else None), (pair.ask if ASK in late else None)
-        if any(order.side in late for order in rests):
-            bid = ask = None
-        elif len(late) != 1 or pair.bid is None or pair.ask is None:
-            return pair
-        return msgspec.structs.replace(pair, bid=bid, ask=ask, reason="one side is refused again and again")
 
     def bulk_answered(self, posted: Posted) -> None:
         """Of a cancel of many. It says how many at best, never which: what no notification ends by then is asked for."""
@@ -298,8 +274,7 @@ class Clerk:
         self._count_reject(answer, outcome.refused)
         self._react(code, order, answer)
         if answer.action is not ActionKind.CANCEL:
-            self.refused_at[order.instrument] = now
-            self.refused_since.setdefault((order.instrument, order.side), now)
+            self.refusals.note(order, now)
         if answer.action is ActionKind.CANCEL:
             if unread:
                 self.orders.untouched(order)

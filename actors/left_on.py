@@ -1,8 +1,9 @@
 """Whether cancel-on-disconnect was on before us: remembered on disk, for a killed run cannot set it back.
 
-Owns one small file in the journal folder, with the wallets whose setting we found off and switched on. The next run that
-finds it on then knows that it was us, and sets it back when it stops cleanly. Never asks the venue. Invariant: a wallet is
-in the file from before we switch the setting on until it was set back; a disk that refuses costs only this memory.
+Owns one small file in the journal folder, with the wallets whose setting we found off and switched on, and beside it a lock
+that a wallet's runs share. The next run that finds the setting on then knows that it was us, and the last to stop cleanly
+sets it back. Never asks the venue. Invariant: a wallet is in the file from before we switch the setting on until it was set
+back; a disk that refuses costs only this memory, and what is known of other runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import IO
 from zlib import crc32
 
 import msgspec
@@ -26,7 +28,7 @@ class LeftOn:
         self._who = who
         self._byte = crc32(who.encode())
         """Of the lock file, and nobody's but this wallet's: its runs share it, and a run that dies lets go."""
-        self._lock = (folder / LOCK).open("ab+")
+        self._lock = _opened(folder / LOCK)
 
     def join(self) -> bool:
         """Runs on this wallet from now on, with others or alone; False while another sets it back and leaves."""
@@ -39,13 +41,12 @@ class LeftOn:
         """
         if self._takes(fcntl.LOCK_EX):
             return True
-        if leaving:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, self._byte)
-        return leaving and self._takes(fcntl.LOCK_EX)
+        return leaving and self._takes(fcntl.LOCK_UN) and self._takes(fcntl.LOCK_EX)
 
     def _takes(self, kind: int) -> bool:
         try:
-            fcntl.lockf(self._lock, kind | fcntl.LOCK_NB, 1, self._byte)
+            if self._lock is not None:
+                fcntl.lockf(self._lock, kind | fcntl.LOCK_NB, 1, self._byte)
         except BlockingIOError:
             return False
         except OSError as exc:  # a file system without locks: as if nobody else ran
@@ -79,3 +80,11 @@ class LeftOn:
             os.replace(fresh, self._path)
         except OSError as exc:
             logger.warning("{} cannot be written ({}): a killed run will leave cancel-on-disconnect on", self._path, exc)
+
+
+def _opened(path: Path) -> IO[bytes] | None:
+    try:
+        return path.open("ab+")
+    except OSError as exc:
+        logger.warning("{} cannot be opened ({}): other runs on this wallet are not seen", path, exc)
+        return None

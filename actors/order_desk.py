@@ -334,12 +334,11 @@ class OrderDesk:
         return 0.0
 
     def _plan(self, pair: QuotePair, now: float) -> list[Action]:
-        instrument = self.instruments[pair.instrument]
-        pair = self.clerk.tried(pair, now, self._settings.retry_side_s)
+        instrument, working = self.instruments[pair.instrument], self.orders.working(pair.instrument)
         return plan(
             instrument,
-            pair,
-            self.orders.working(pair.instrument),
+            self.clerk.refusals.tried(pair, working, now, self._settings.retry_side_s),
+            working,
             needs_requote=lambda order, quote: self._differs(order, quote, instrument, now),
             must_renew=self.must_renew,
             native_amend=self.dialect.native_amend and self._batch is None,

@@ -7,7 +7,6 @@ book, on a book older than the last change of our own orders in it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import trio
@@ -134,7 +133,7 @@ class Quoter:
         wish = self.wish
         if wish is None or self._risk.exposure.position(self._name) != self._position:
             return False
-        return self._desk.clerk.refused_at.get(self._name, -math.inf) >= wish.decided_at
+        return self._desk.clerk.refusals.latest(self._name) >= wish.decided_at
 
     def decide(self) -> QuotePair | None:
         """What is wanted now; None when nothing new can or need be said."""

@@ -56,7 +56,9 @@ class VenueSettings:
     give_up_after_s: float = key(60.0, "a venue unreachable for this long at start ends the run", unit="s", low=0)
     ping_s: float = key(20.0, "own ping on a silent link", unit="s", above=0)
     idle_s: float = key(60.0, "a link without any frame for this long is dead", unit="s", above=0)
-    max_clock_skew_s: float = key(2.0, "refuse to trade when our clock is off the venue's by more", unit="s", above=0)
+    max_clock_skew_s: float = key(
+        2.0, "no start when our clock is off the venue's by more, no quotes while it is behind by more", unit="s", above=0
+    )
 
 
 @attrs.define
@@ -142,7 +144,9 @@ class QuotingSettings:
     max_index_age_s: float = key(
         10.0, "an older index pulls all quotes; a ticker older than both bounds pulls its own", unit="s", above=0
     )
-    retry_side_s: float = key(2.0, "a refused side is retried for this long before the other is pulled", unit="s", low=0)
+    retry_side_s: float = key(
+        2.0, "a side that is refused for longer is pulled where it rests, and with it the other", unit="s", low=0
+    )
     quote_mode: str = key("auto", "Deribit: orders, mass or auto", choices=("auto", "orders", "mass"))
     protections: ProtectionSettings = attrs.field(factory=ProtectionSettings)
 

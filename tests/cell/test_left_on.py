@@ -32,6 +32,15 @@ def test_wallets_are_kept_apart_and_a_broken_note_is_none(tmp_path: Path) -> Non
     assert LeftOn(tmp_path, "site one").former(is_on=True) is True
 
 
+def test_a_folder_that_takes_no_lock_costs_only_what_is_known_of_other_runs(tmp_path: Path) -> None:
+    """A full disk must not keep a run from starting, nor from setting back what it switched on."""
+    (tmp_path / "left-on.lock").mkdir()
+    run = LeftOn(tmp_path, "site wallet")
+    assert run.join()
+    assert run.is_last(leaving=True)
+    assert run.former(is_on=False) is False
+
+
 LIVES = """
 import sys
 from pathlib import Path

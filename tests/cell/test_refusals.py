@@ -159,11 +159,11 @@ async def test_a_side_that_was_refused_and_is_taken_again_is_refused_no_more(
         stage.exchange.engine.cancel(ACCOUNT, held(cell, name, ASK).venue_id)
         stage.exchange.tell()
         await trio.sleep(0.5)
-        assert set(cell.clerk.refused_since) == {(name, ASK)}
+        assert set(cell.clerk.refusals.since) == {(name, ASK)}
         cell.market.on_changed(name, trio.current_time())
         await trio.sleep(0.5)
         assert stands(cell, name) == {BID, ASK}
-        assert not cell.clerk.refused_since
+        assert not cell.clerk.refusals.since
         await trio.sleep(120)
         before = len(stage.exchange.ledger.records)
         strike(stage, held(cell, name, BID))
@@ -182,7 +182,7 @@ async def test_a_refusal_of_one_side_is_no_refusal_of_the_other(autojump_clock: 
         strategy.ask_ticks = 5
         cell.market.on_changed(name, trio.current_time())
         await trio.sleep(10)
-        assert set(cell.clerk.refused_since) == {(name, ASK)}
+        assert set(cell.clerk.refusals.since) == {(name, ASK)}
         assert stands(cell, name) == {BID, ASK}
         strategy.ask_ticks = 0
         before = len(stage.exchange.ledger.records)
@@ -218,7 +218,7 @@ async def test_of_half_a_quote_only_the_side_that_is_refused_again_and_again_is_
         cell.market.on_changed(name, trio.current_time())
         await trio.sleep(0.5)
         assert stands(cell, name) == {BID, ASK}
-        assert not cell.clerk.refused_since
+        assert not cell.clerk.refusals.since
 
 
 async def test_while_the_refused_side_is_on_its_way_the_other_one_waits(autojump_clock: trio.testing.MockClock) -> None:

@@ -238,7 +238,7 @@ class Conversations:
             answer = yield from ask(request, rows.OrderPage)
             if (row := _matching(answer.orders, client_id, venue_id)) is not None:
                 return self._reader.order(row)
-            pages, page = answer.pagination.num_pages, page + 1
+            pages, page = answer.pagination.num_pages if answer.orders else 0, page + 1
         return None
 
     def _order_by_id(self, venue_id: str) -> Script[VenueOrder | None]:
