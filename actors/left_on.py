@@ -18,6 +18,7 @@ import msgspec
 from loguru import logger
 
 NAME, LOCK = "left-on.json", "left-on.lock"
+SHARED, ALONE = fcntl.LOCK_SH | fcntl.LOCK_NB, fcntl.LOCK_EX | fcntl.LOCK_NB
 
 
 class LeftOn:
@@ -32,21 +33,21 @@ class LeftOn:
 
     def join(self) -> bool:
         """Runs on this wallet from now on, with others or alone; False while another sets it back and leaves."""
-        return self._takes(fcntl.LOCK_SH)
+        return self._takes(SHARED)
 
     def is_last(self, *, leaving: bool = False) -> bool:
         """No other run lives on this wallet: whoever sets the setting back earlier takes the net from under the others.
 
         Who is `leaving` and hears of others lets go and asks again: of two that stop at once, one is the last.
         """
-        if self._takes(fcntl.LOCK_EX):
+        if self._takes(ALONE):
             return True
-        return leaving and self._takes(fcntl.LOCK_UN) and self._takes(fcntl.LOCK_EX)
+        return leaving and self._takes(fcntl.LOCK_UN) and self._takes(ALONE)
 
     def _takes(self, kind: int) -> bool:
         try:
             if self._lock is not None:
-                fcntl.lockf(self._lock, kind | fcntl.LOCK_NB, 1, self._byte)
+                fcntl.lockf(self._lock, kind, 1, self._byte)
         except BlockingIOError:
             return False
         except OSError as exc:  # a file system without locks: as if nobody else ran
